@@ -1,0 +1,105 @@
+"""The one module that opens DuckDB.
+
+Steps exchange Parquet: a step registers its inputs as views, runs the `.sql` file beside it with named parameters and
+writes the result. Nothing here knows a table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+Connection = duckdb.DuckDBPyConnection
+ROW_GROUP = 122_880
+
+
+@contextmanager
+def connect(scratch: Path | None = None, *, memory_limit: str = "6GB", threads: int = 2) -> Iterator[Connection]:
+    """An in-memory DuckDB that cannot reach the network, closed on the way out.
+
+    Args:
+        scratch: where larger-than-memory steps spill; None keeps everything in memory.
+        memory_limit: DuckDB's own limit.
+        threads: worker threads.
+    """
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": memory_limit,
+        "threads": threads,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    if scratch is not None:
+        scratch.mkdir(parents=True, exist_ok=True)
+        config["temp_directory"] = str(scratch)
+    connection = duckdb.connect(config=config)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def quoted(path: Path | str) -> str:
+    """A SQL string literal."""
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+def parquet(paths: Path | Sequence[Path], **options: bool) -> str:
+    """SQL that reads Parquet files as one relation; columns never come from folder names."""
+    files = [paths] if isinstance(paths, Path) else list(paths)
+    listed = ", ".join(quoted(path) for path in files)
+    extra = "".join(f", {name} = {str(value).lower()}" for name, value in options.items())
+    return f"read_parquet([{listed}], hive_partitioning = false{extra})"
+
+
+def view(connection: Connection, name: str, paths: Path | Sequence[Path]) -> None:
+    """Name Parquet files as a view."""
+    connection.execute(f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM {parquet(paths)}')
+
+
+def sql(module_file: str, name: str) -> str:
+    """Text of the `.sql` file of that name beside a module (pass `__file__`)."""
+    return Path(module_file).with_name(f"{name}.sql").read_text(encoding="utf-8")
+
+
+def used(query: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters a query names: DuckDB refuses any other."""
+
+    names = set(re.findall(r"\$([a-z_][a-z_0-9]*)", query))
+    return {name: value for name, value in parameters.items() if name in names}
+
+
+def create(connection: Connection, table: str, query: str, parameters: Mapping[str, Any] | None = None) -> int:
+    """Create a temporary table from a query; returns its number of rows."""
+    connection.execute(f'CREATE OR REPLACE TEMP TABLE "{table}" AS {query}', used(query, parameters or {}))
+    return count(connection, f'"{table}"')
+
+
+def write(connection: Connection, query: str, path: Path, parameters: Mapping[str, Any] | None = None) -> int:
+    """Write a query's rows to a Parquet file, atomically; returns the number of rows.
+
+    The query must order its rows by a unique key: the file's bytes are part of the reproducibility promise.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    connection.execute(
+        f"COPY ({query}) TO {quoted(partial)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})",
+        used(query, parameters or {}),
+    )
+    partial.replace(path)
+    return count(connection, parquet(path))
+
+
+def count(connection: Connection, relation: str) -> int:
+    """Number of rows of a relation."""
+    return int(scalar(connection, f"SELECT count(*) FROM {relation}"))
+
+
+def scalar(connection: Connection, query: str, parameters: Mapping[str, Any] | None = None) -> Any:
+    """A query's single value."""
+    row = connection.execute(query, used(query, parameters or {})).fetchone()
+    return None if row is None else row[0]
