@@ -1,0 +1,380 @@
+"""The compiled loops of nearest-neighbour matching: arrays in, arrays out, one thread, no randomness.
+
+Vocabulary: controls lie in *segments* (one per exact stratum and relaxation level), sorted by score and then by tie
+key; a *position* is an index into that layout. A treated unit stands at its *insertion point*: the first position whose
+control comes after it in the same order.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+
+from pipeline.matching.problem import Bool, Float64, Int32, Int64, UInt64
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+NO_CANDIDATE, CALIPER, EXHAUSTED = 1, 2, 3
+"""Why a treated unit has no control: nobody admissible; nobody within the caliper; all within it already taken."""
+
+
+def _kernel(function: _Function) -> _Function:
+    """Compile without the GIL, cache the machine code on disk; type checkers keep the Python signature."""
+    return cast(_Function, numba.njit(cache=True, nogil=True)(function))
+
+
+@_kernel
+def sort_ties_by_key(order: Int64, score: Float64, key: UInt64) -> None:
+    """Put units of equal score in the order of their keys, in place.
+
+    Args:
+        order: Unit indices already sorted by score, int64[n]; changed in place.
+        score: Score by unit, float64[n].
+        key: Tie key by unit, uint64[n].
+    """
+    n = len(order)
+    start = 0
+    while start < n:
+        stop = start + 1
+        while stop < n and score[order[stop]] == score[order[start]]:
+            stop += 1
+        if stop - start > 1:
+            run = order[start:stop].copy()
+            order[start:stop] = run[np.argsort(key[run])]
+        start = stop
+
+
+@_kernel
+def split_by_segment(order: Int64, segment: Int64, n_segments: int) -> tuple[Int64, Int64]:
+    """Stable counting sort of ordered units into segments; units with segment -1 are left out.
+
+    Args:
+        order: Unit indices in score order, int64[n].
+        segment: Segment of each unit, int64[n], -1 for none.
+        n_segments: Number of segments.
+
+    Returns:
+        ``(units, start)``: unit indices segment after segment, and int64[n_segments + 1] bounds into them.
+    """
+    start = np.zeros(n_segments + 1, dtype=np.int64)
+    for unit in range(len(segment)):
+        if segment[unit] >= 0:
+            start[segment[unit] + 1] += 1
+    for s in range(n_segments):
+        start[s + 1] += start[s]
+    fill = start[:-1].copy()
+    units = np.empty(start[-1], dtype=np.int64)
+    for unit in order:
+        s = segment[unit]
+        if s >= 0:
+            units[fill[s]] = unit
+            fill[s] += 1
+    return units, start
+
+
+@_kernel
+def first_duplicate(units: Int64, start: Int64, score: Float64, key: UInt64) -> int:
+    """First position whose unit has the score and the key of its neighbour in the same segment, or -1."""
+    for s in range(len(start) - 1):
+        for p in range(start[s] + 1, start[s + 1]):
+            a, b = units[p - 1], units[p]
+            if score[a] == score[b] and key[a] == key[b]:
+                return p
+    return -1
+
+
+@_kernel
+def insertion_points(
+    score_treated: Float64,
+    key_treated: UInt64,
+    begin: Int64,
+    end: Int64,
+    units: Int64,
+    score_control: Float64,
+    key_control: UInt64,
+) -> Int64:
+    """Where each treated unit stands among the controls of its segment.
+
+    Args:
+        score_treated: Scores, float64[n].
+        key_treated: Tie keys, uint64[n].
+        begin: First position of each treated unit's segment, int64[n].
+        end: One past its last position, int64[n].
+        units: Control at each position, int64.
+        score_control: Score by control.
+        key_control: Key by control.
+
+    Returns:
+        int64[n]: the first position in ``[begin, end]`` whose control is not before (score, key) of the treated unit.
+    """
+    out = np.empty(len(score_treated), dtype=np.int64)
+    for t in range(len(score_treated)):
+        low, high = begin[t], end[t]
+        while low < high:
+            middle = (low + high) // 2
+            control = units[middle]
+            before = score_control[control] < score_treated[t] or (
+                score_control[control] == score_treated[t] and key_control[control] < key_treated[t]
+            )
+            if before:
+                low = middle + 1
+            else:
+                high = middle
+        out[t] = low
+    return out
+
+
+@_kernel
+def _admissible(
+    t: int,
+    p: int,
+    use_risk: bool,
+    risk_from: Int32,
+    risk_until: Int32,
+    elapsed: Int32,
+    slack: Int64,
+    band_at: Int64,
+    band_treated: Int64,
+) -> bool:
+    """Whether the control at position p is in the risk set, and in a near enough band, of treated unit t."""
+    if use_risk and not (risk_from[p] <= elapsed[t] <= risk_until[p]):
+        return False
+    return bool(slack[t] < 0 or abs(band_at[p] - band_treated[t]) <= slack[t])
+
+
+@_kernel
+def count_candidates(
+    enough: int,
+    begin: Int64,
+    end: Int64,
+    use_risk: bool,
+    risk_from: Int32,
+    risk_until: Int32,
+    elapsed: Int32,
+    slack: Int64,
+    band_at: Int64,
+    band_treated: Int64,
+) -> Int64:
+    """Number of admissible controls of each treated unit before the caliper, counted up to ``enough``."""
+    out = np.zeros(len(begin), dtype=np.int64)
+    for t in range(len(begin)):
+        if not use_risk and slack[t] < 0:
+            out[t] = min(enough, end[t] - begin[t])
+            continue
+        for p in range(begin[t], end[t]):
+            if out[t] >= enough:
+                break
+            if _admissible(t, p, use_risk, risk_from, risk_until, elapsed, slack, band_at, band_treated):
+                out[t] += 1
+    return out
+
+
+# A used control is stepped over by following pointers towards the next free one, shortened on every walk (union-find
+# with path compression, Tarjan 1975). Pointers and marks count only when stamped with the running trial's number, so a
+# new trial starts with every control free without clearing anything.
+
+
+@_kernel
+def _free_right(p: int, end: int, unit_at: Int64, used: Int32, skip: Int64, stamp: Int32, trial: int) -> int:
+    root = p
+    while root < end and used[unit_at[root]] == trial:
+        root = skip[root] if stamp[root] == trial else root + 1
+    while p < root:
+        following = skip[p] if stamp[p] == trial else p + 1
+        skip[p] = root
+        stamp[p] = trial
+        p = following
+    return root
+
+
+@_kernel
+def _free_left(p: int, begin: int, unit_at: Int64, used: Int32, skip: Int64, stamp: Int32, trial: int) -> int:
+    root = p
+    while root >= begin and used[unit_at[root]] == trial:
+        root = skip[root] if stamp[root] == trial else root - 1
+    while p > root:
+        following = skip[p] if stamp[p] == trial else p - 1
+        skip[p] = root
+        stamp[p] = trial
+        p = following
+    return root
+
+
+@_kernel
+def _merged_rank(p: int, lane_begin: int, lane_end: int, lane_insertion: Int64) -> int:
+    """Rank of the control at p among controls and the treated units of one lane, in (score, key) order."""
+    low, high = lane_begin, lane_end
+    while low < high:
+        middle = (low + high) // 2
+        if lane_insertion[middle] <= p:
+            low = middle + 1
+        else:
+            high = middle
+    return p + (low - lane_begin)
+
+
+@_kernel
+def match_greedily(
+    ratio: int,
+    replacement: bool,
+    caliper: float,
+    queue: Int64,
+    trial_start: Int64,
+    score_treated: Float64,
+    begin: Int64,
+    end: Int64,
+    insertion: Int64,
+    lane_begin: Int64,
+    lane_end: Int64,
+    lane_rank: Int64,
+    lane_insertion: Int64,
+    unit_at: Int64,
+    score_at: Float64,
+    n_control: int,
+    use_risk: bool,
+    risk_from: Int32,
+    risk_until: Int32,
+    elapsed: Int32,
+    slack: Int64,
+    band_at: Int64,
+    band_treated: Int64,
+) -> Int64:
+    """Greedy nearest-neighbour matching in rounds, trial after trial.
+
+    In each round every treated unit still in the race, in queue order, takes the free admissible control with the
+    smallest |score difference| within the caliper (inclusive). Equal differences: the control fewest ranks away from
+    the treated unit (from the ranks it has already taken, after the first round) in the order of all units of the lane
+    by (score, key); equal again: the lower one. This is what MatchIt 4.7.2 does with row numbers as keys.
+
+    Args:
+        ratio: Number of rounds.
+        replacement: Whether a control stays free after being taken.
+        caliper: Inclusive; ``inf`` for none.
+        queue: Treated units, trial after trial, each in matching order, int64[n_treated].
+        trial_start: Bounds of the trials in ``queue``, int64[n_trials + 1].
+        score_treated: float64[n_treated].
+        begin: First position of each treated unit's segment.
+        end: One past its last position.
+        insertion: Its insertion point.
+        lane_begin: Start, in ``lane_insertion``, of its lane: treated units of one trial and segment by (score, key).
+        lane_end: End of its lane.
+        lane_rank: Its rank in its lane.
+        lane_insertion: Insertion points in lane order.
+        unit_at: Control at each position.
+        score_at: Score at each position.
+        n_control: Number of controls.
+        use_risk: Whether the risk set binds.
+        risk_from: By position.
+        risk_until: By position.
+        elapsed: By treated unit.
+        slack: Allowed band difference by treated unit, -1 where bands are not compared.
+        band_at: Band by position.
+        band_treated: Band by treated unit.
+
+    Returns:
+        int64[n_treated, ratio]: the position taken in each round, -1 for none.
+    """
+    taken = np.full((len(queue), ratio), -1, dtype=np.int64)
+    n_positions = len(unit_at)
+    used = np.zeros(n_control, dtype=np.int32)
+    skip_left = np.empty(n_positions, dtype=np.int64)
+    skip_right = np.empty(n_positions, dtype=np.int64)
+    stamp_left = np.zeros(n_positions, dtype=np.int32)
+    stamp_right = np.zeros(n_positions, dtype=np.int32)
+    # Controls between a unit and its frontiers are gone for it for good: the used stay used, the rest never changes.
+    frontier_left = insertion - 1
+    frontier_right = insertion.copy()
+    edge_left = insertion + lane_rank
+    edge_right = edge_left.copy()
+    for trial in range(1, len(trial_start)):
+        racing = queue[trial_start[trial - 1] : trial_start[trial]].copy()
+        n_racing = len(racing)
+        for round_number in range(ratio):
+            n_kept = 0
+            for i in range(n_racing):
+                t = racing[i]
+                score = score_treated[t]
+                limit = caliper
+                found_left = False
+                left = frontier_left[t]
+                while True:
+                    left = _free_left(left, begin[t], unit_at, used, skip_left, stamp_left, trial)
+                    if left < begin[t] or abs(score - score_at[left]) > limit:
+                        break
+                    if _admissible(t, left, use_risk, risk_from, risk_until, elapsed, slack, band_at, band_treated):
+                        found_left = True
+                        limit = abs(score - score_at[left])
+                        break
+                    left -= 1
+                frontier_left[t] = left
+                found_right = False
+                right = frontier_right[t]
+                while True:
+                    right = _free_right(right, end[t], unit_at, used, skip_right, stamp_right, trial)
+                    if right >= end[t] or abs(score - score_at[right]) > limit:
+                        break
+                    if _admissible(t, right, use_risk, risk_from, risk_until, elapsed, slack, band_at, band_treated):
+                        found_right = True
+                        break
+                    right += 1
+                frontier_right[t] = right
+                if not found_left and not found_right:
+                    continue
+                go_right = found_right
+                if found_left and found_right and abs(score - score_at[right]) == limit:
+                    rank_left = _merged_rank(left, lane_begin[t], lane_end[t], lane_insertion)
+                    rank_right = _merged_rank(right, lane_begin[t], lane_end[t], lane_insertion)
+                    go_right = rank_right - edge_right[t] < edge_left[t] - rank_left
+                if go_right:
+                    p = right
+                    frontier_right[t] = right + 1
+                    edge_right[t] = _merged_rank(p, lane_begin[t], lane_end[t], lane_insertion)
+                else:
+                    p = left
+                    frontier_left[t] = left - 1
+                    edge_left[t] = _merged_rank(p, lane_begin[t], lane_end[t], lane_insertion)
+                taken[t, round_number] = p
+                if not replacement:
+                    used[unit_at[p]] = trial
+                racing[n_kept] = t
+                n_kept += 1
+            n_racing = n_kept
+    return taken
+
+
+@_kernel
+def reasons_unmatched(
+    matched: Bool,
+    caliper: float,
+    score_treated: Float64,
+    begin: Int64,
+    end: Int64,
+    insertion: Int64,
+    score_at: Float64,
+    use_risk: bool,
+    risk_from: Int32,
+    risk_until: Int32,
+    elapsed: Int32,
+    slack: Int64,
+    band_at: Int64,
+    band_treated: Int64,
+) -> Int64:
+    """Why each treated unit stayed alone, as if every control were free: int64[n_treated], 0 for the matched."""
+    out = np.zeros(len(matched), dtype=np.int64)
+    for t in range(len(matched)):
+        if matched[t]:
+            continue
+        out[t] = NO_CANDIDATE
+        # Nearest first on each side: the first admissible one settles the side.
+        for p in range(insertion[t] - 1, begin[t] - 1, -1):
+            if _admissible(t, p, use_risk, risk_from, risk_until, elapsed, slack, band_at, band_treated):
+                out[t] = EXHAUSTED if abs(score_treated[t] - score_at[p]) <= caliper else CALIPER
+                break
+        if out[t] == EXHAUSTED:
+            continue
+        for p in range(insertion[t], end[t]):
+            if _admissible(t, p, use_risk, risk_from, risk_until, elapsed, slack, band_at, band_treated):
+                out[t] = EXHAUSTED if abs(score_treated[t] - score_at[p]) <= caliper else CALIPER
+                break
+    return out

@@ -1,0 +1,361 @@
+"""Nearest-neighbour matching on a score, within exact strata, calipers and risk sets, as MatchIt 4.7.2 orders it.
+
+Treated units are served in order of the largest score, ties by key, in rounds: everyone gets a first control before
+anyone a second. The risk-set constraint and the trials are additions: a control is admissible only while it is still on
+leave at the treated unit's elapsed day, and without replacement it serves once in each trial.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.matching import kernels
+from pipeline.matching.problem import Int32, Int64, MatchProblem, UInt64, as_float64, as_int64, as_levels
+from pipeline.matching.result import MatchResult, Pairs
+
+
+def nearest_neighbour(
+    distance_treated: npt.ArrayLike,
+    distance_control: npt.ArrayLike,
+    *,
+    stratum_treated: npt.ArrayLike | None = None,
+    stratum_control: npt.ArrayLike | None = None,
+    caliper: float | None = None,
+    ratio: int = 1,
+    replacement: bool = False,
+    tie_treated: npt.ArrayLike,
+    tie_control: npt.ArrayLike,
+    risk_from: npt.ArrayLike | None = None,
+    risk_until: npt.ArrayLike | None = None,
+    elapsed: npt.ArrayLike | None = None,
+    trial_treated: npt.ArrayLike | None = None,
+) -> MatchResult:
+    """Match each treated unit to its nearest controls within its exact stratum.
+
+    Args:
+        distance_treated: Scores, float64[n_treated].
+        distance_control: Scores on the same scale, float64[n_control].
+        stratum_treated: Exact stratum ids, int64[n_treated]; None on both sides for one stratum.
+        stratum_control: The same for controls, int64[n_control].
+        caliper: Largest |score difference|, inclusive, in score units; None for none (see `problem.caliper_width`).
+        ratio: Controls wanted per treated unit.
+        replacement: Whether a control may serve several treated units of one trial.
+        tie_treated: uint64[n_treated] keys that break ties (hashed ids; row numbers to repeat MatchIt).
+        tie_control: uint64[n_control] keys from the same space.
+        risk_from: First elapsed day each control is at risk, int32[n_control], with the next two or not at all.
+        risk_until: Last elapsed day each control is at risk, inclusive.
+        elapsed: Elapsed day of each treated unit at its time zero, int32[n_treated].
+        trial_treated: Trial ids, int64[n_treated]; None for one trial.
+
+    Returns:
+        The verified result.
+
+    Raises:
+        ValueError: On malformed input, or when two units share score, stratum and key, so that row order would decide.
+    """
+    strata_treated = (
+        np.zeros(np.shape(distance_treated), dtype=np.int64) if stratum_treated is None else stratum_treated
+    )
+    strata_control = (
+        np.zeros(np.shape(distance_control), dtype=np.int64) if stratum_control is None else stratum_control
+    )
+    if (stratum_treated is None) != (stratum_control is None):
+        raise ValueError("exact strata are needed on both sides, or on neither.")
+    return match_with_relaxation(
+        distance_treated,
+        distance_control,
+        strata_treated=[strata_treated],
+        strata_control=[strata_control],
+        caliper=caliper,
+        ratio=ratio,
+        replacement=replacement,
+        tie_treated=tie_treated,
+        tie_control=tie_control,
+        risk_from=risk_from,
+        risk_until=risk_until,
+        elapsed=elapsed,
+        trial_treated=trial_treated,
+    )
+
+
+def match_with_relaxation(
+    distance_treated: npt.ArrayLike,
+    distance_control: npt.ArrayLike,
+    *,
+    strata_treated: Sequence[npt.ArrayLike],
+    strata_control: Sequence[npt.ArrayLike],
+    minimum_candidates: int = 3,
+    caliper: float | None = None,
+    ratio: int = 1,
+    replacement: bool = False,
+    tie_treated: npt.ArrayLike,
+    tie_control: npt.ArrayLike,
+    risk_from: npt.ArrayLike | None = None,
+    risk_until: npt.ArrayLike | None = None,
+    elapsed: npt.ArrayLike | None = None,
+    trial_treated: npt.ArrayLike | None = None,
+    band_treated: npt.ArrayLike | None = None,
+    band_control: npt.ArrayLike | None = None,
+    band_slack: Sequence[int | None] | None = None,
+) -> MatchResult:
+    """Match like `nearest_neighbour`, with exact strata that give way, level by level, where candidates are too few.
+
+    A treated unit with fewer than ``minimum_candidates`` admissible controls (stratum, band and risk set; before the
+    caliper, whether or not others take them) at one level is searched at the next; at the last level it takes what
+    there is. All levels share one pool: without replacement a control serves once in a trial, whatever the level.
+
+    Args:
+        distance_treated: See `nearest_neighbour`.
+        distance_control: See `nearest_neighbour`.
+        strata_treated: One int64[n_treated] array per level, the full rule first.
+        strata_control: One int64[n_control] array per level.
+        minimum_candidates: Candidates below which a unit moves on to the next level.
+        caliper: See `nearest_neighbour`.
+        ratio: See `nearest_neighbour`.
+        replacement: See `nearest_neighbour`.
+        tie_treated: See `nearest_neighbour`.
+        tie_control: See `nearest_neighbour`.
+        risk_from: See `nearest_neighbour`.
+        risk_until: See `nearest_neighbour`.
+        elapsed: See `nearest_neighbour`.
+        trial_treated: See `nearest_neighbour`.
+        band_treated: Ordered band of each treated unit (age band), int64[n_treated].
+        band_control: Ordered band of each control, int64[n_control].
+        band_slack: Per level, the allowed |band difference|; None where bands are not compared (put the band into the
+            stratum id at levels where it must be equal: it is faster than a slack of 0).
+
+    Returns:
+        The verified result; ``level`` logs the level of each treated unit.
+
+    Raises:
+        ValueError: See `nearest_neighbour`.
+    """
+    levels = as_levels(strata_treated)
+    problem = MatchProblem(
+        distance_treated=as_float64(distance_treated),
+        distance_control=as_float64(distance_control),
+        strata_treated=levels,
+        strata_control=as_levels(strata_control),
+        key_treated=_as_uint64(tie_treated),
+        key_control=_as_uint64(tie_control),
+        caliper=None if caliper is None else float(caliper),
+        ratio=ratio,
+        replacement=replacement,
+        trial_treated=np.zeros(np.shape(distance_treated), dtype=np.int64)
+        if trial_treated is None
+        else as_int64(trial_treated),
+        risk_from=None if risk_from is None else _as_int32(risk_from),
+        risk_until=None if risk_until is None else _as_int32(risk_until),
+        elapsed=None if elapsed is None else _as_int32(elapsed),
+        band_treated=None if band_treated is None else as_int64(band_treated),
+        band_control=None if band_control is None else as_int64(band_control),
+        band_slack=(None,) * len(levels) if band_slack is None else tuple(band_slack),
+    )
+    return _solve(problem, minimum_candidates)
+
+
+def _as_uint64(values: npt.ArrayLike) -> UInt64:
+    return np.ascontiguousarray(values, dtype=np.uint64)
+
+
+def _as_int32(values: npt.ArrayLike) -> Int32:
+    return np.ascontiguousarray(values, dtype=np.int32)
+
+
+@dataclass(frozen=True, eq=False)
+class _Field:
+    """The controls laid out for search, and where each of some treated units stands in them.
+
+    ``unit_at`` gives the control at each position; the three other arrays belong to the treated units searched here.
+    """
+
+    unit_at: Int64
+    begin: Int64
+    end: Int64
+    insertion: Int64
+
+
+@dataclass(frozen=True, eq=False)
+class _Admission:
+    """Risk set and bands of a field, in the shape the kernels read (empty arrays where a rule does not bind)."""
+
+    use_risk: bool
+    risk_from: Int32
+    risk_until: Int32
+    elapsed: Int32
+    slack: Int64
+    band_at: Int64
+    band_treated: Int64
+
+    def arguments(self) -> tuple[bool, Int32, Int32, Int32, Int64, Int64, Int64]:
+        """The kernels' trailing arguments, in their order."""
+        return (
+            self.use_risk,
+            self.risk_from,
+            self.risk_until,
+            self.elapsed,
+            self.slack,
+            self.band_at,
+            self.band_treated,
+        )
+
+
+def _solve(problem: MatchProblem, minimum_candidates: int) -> MatchResult:
+    score_order = np.argsort(problem.distance_control)
+    kernels.sort_ties_by_key(score_order, problem.distance_control, problem.key_control)
+    level, field = _choose_levels(problem, score_order, minimum_candidates)
+    admission = _admission(problem, field, np.arange(problem.n_treated), level)
+    queue, trial_start = _queue(problem)
+    lane_begin, lane_end, lane_rank, lane_insertion = _lanes(problem, field)
+    score_at = problem.distance_control[field.unit_at]
+    caliper = np.inf if problem.caliper is None else problem.caliper
+    taken = kernels.match_greedily(
+        problem.ratio,
+        problem.replacement,
+        caliper,
+        queue,
+        trial_start,
+        problem.distance_treated,
+        field.begin,
+        field.end,
+        field.insertion,
+        lane_begin,
+        lane_end,
+        lane_rank,
+        lane_insertion,
+        field.unit_at,
+        score_at,
+        problem.n_control,
+        *admission.arguments(),
+    )
+    reason = kernels.reasons_unmatched(
+        taken[:, 0] >= 0,
+        caliper,
+        problem.distance_treated,
+        field.begin,
+        field.end,
+        field.insertion,
+        score_at,
+        *admission.arguments(),
+    )
+    return MatchResult(problem, _pairs(taken, queue, field.unit_at), level, reason)
+
+
+def _choose_levels(problem: MatchProblem, score_order: Int64, minimum_candidates: int) -> tuple[Int64, _Field]:
+    """The first level of each treated unit with candidates enough, and one field holding the segments of all levels."""
+    level = np.zeros(problem.n_treated, dtype=np.int64)
+    pending = np.arange(problem.n_treated)
+    n_levels = len(problem.strata_treated)
+    blocks: list[Int64] = []
+    begin, end, insertion = (np.zeros(problem.n_treated, dtype=np.int64) for _ in range(3))
+    n_positions = 0
+    for number in range(n_levels):
+        field = _lay_out(problem, score_order, number, pending)
+        level[pending] = number
+        if number == n_levels - 1:
+            enough = np.ones(len(pending), dtype=np.bool_)
+        else:
+            admission = _admission(problem, field, pending, level[pending])
+            found = kernels.count_candidates(minimum_candidates, field.begin, field.end, *admission.arguments())
+            enough = found >= minimum_candidates
+        settled = pending[enough]
+        begin[settled] = field.begin[enough] + n_positions
+        end[settled] = field.end[enough] + n_positions
+        insertion[settled] = field.insertion[enough] + n_positions
+        blocks.append(field.unit_at)
+        n_positions += len(field.unit_at)
+        pending = pending[~enough]
+        if not len(pending):
+            break
+    unit_at = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+    return level, _Field(unit_at, begin, end, insertion)
+
+
+def _lay_out(problem: MatchProblem, score_order: Int64, level: int, treated: Int64) -> _Field:
+    """Controls of the strata where some treated units are, stratum after stratum, by score and key."""
+    own, theirs = problem.strata_treated[level][treated], problem.strata_control[level]
+    strata, segment_treated = np.unique(own, return_inverse=True)
+    if len(strata):
+        nearest = np.minimum(np.searchsorted(strata, theirs), len(strata) - 1)
+        segment = np.where(strata[nearest] == theirs, nearest, -1)
+    else:
+        segment = np.full(problem.n_control, -1, dtype=np.int64)
+    unit_at, start = kernels.split_by_segment(score_order, segment, len(strata))
+    if kernels.first_duplicate(unit_at, start, problem.distance_control, problem.key_control) >= 0:
+        raise ValueError("two controls share score, stratum and tie key: row order would decide between them.")
+    begin, end = start[segment_treated], start[segment_treated + 1]
+    insertion = kernels.insertion_points(
+        problem.distance_treated[treated],
+        problem.key_treated[treated],
+        begin,
+        end,
+        unit_at,
+        problem.distance_control,
+        problem.key_control,
+    )
+    return _Field(unit_at, begin, end, insertion)
+
+
+def _admission(problem: MatchProblem, field: _Field, treated: Int64, level: Int64) -> _Admission:
+    no_day = np.empty(0, dtype=np.int32)
+    no_band = np.empty(0, dtype=np.int64)
+    slack_of_level = np.array([-1 if slack is None else slack for slack in problem.band_slack], dtype=np.int64)
+    slack = slack_of_level[level]
+    use_band = problem.band_treated is not None and bool((slack >= 0).any())
+    return _Admission(
+        use_risk=problem.elapsed is not None,
+        risk_from=no_day if problem.risk_from is None else problem.risk_from[field.unit_at],
+        risk_until=no_day if problem.risk_until is None else problem.risk_until[field.unit_at],
+        elapsed=no_day if problem.elapsed is None else problem.elapsed[treated],
+        slack=slack,
+        band_at=problem.band_control[field.unit_at] if use_band and problem.band_control is not None else no_band,
+        band_treated=problem.band_treated[treated] if use_band and problem.band_treated is not None else no_band,
+    )
+
+
+def _queue(problem: MatchProblem) -> tuple[Int64, Int64]:
+    """Treated units trial after trial, the largest score first, ties by key; and the bounds of the trials."""
+    score, trial = problem.distance_treated, problem.trial_treated
+    queue = np.lexsort((problem.key_treated, -score, trial))
+    ordered = trial[queue]
+    same = ordered[1:] == ordered[:-1]
+    twin = same & (score[queue][1:] == score[queue][:-1])
+    if (twin & (problem.key_treated[queue][1:] == problem.key_treated[queue][:-1])).any():
+        raise ValueError("two treated units of a trial share score and tie key: row order would decide between them.")
+    bounds = np.concatenate([[0], np.flatnonzero(~same) + 1, [len(queue)]]) if len(queue) else np.zeros(1)
+    return queue, bounds.astype(np.int64)
+
+
+def _lanes(problem: MatchProblem, field: _Field) -> tuple[Int64, Int64, Int64, Int64]:
+    """Treated units searched in the same segment in the same trial, in (score, key) order: bounds, ranks, insertions.
+
+    A segment is known by its first position; empty segments may share one with their neighbour, harmlessly: their
+    units are never paired.
+    """
+    order = np.lexsort((problem.key_treated, problem.distance_treated, field.end, field.begin, problem.trial_treated))
+    trial, begin, end = problem.trial_treated[order], field.begin[order], field.end[order]
+    first = np.ones(len(order), dtype=np.bool_)
+    first[1:] = (trial[1:] != trial[:-1]) | (begin[1:] != begin[:-1]) | (end[1:] != end[:-1])
+    starts = np.flatnonzero(first)
+    lane = np.cumsum(first) - 1
+    stops = np.append(starts[1:], len(order))
+    lane_begin, lane_end, lane_rank = (np.empty(len(order), dtype=np.int64) for _ in range(3))
+    lane_begin[order] = starts[lane]
+    lane_end[order] = stops[lane]
+    lane_rank[order] = np.arange(len(order)) - starts[lane]
+    return lane_begin, lane_end, lane_rank, field.insertion[order]
+
+
+def _pairs(taken: Int64, queue: Int64, unit_at: Int64) -> Pairs:
+    """Pairs ordered by set (matching order of the treated units) and round."""
+    in_order = taken[queue]
+    row, column = np.nonzero(in_order >= 0)
+    set_of_row = np.cumsum(in_order[:, 0] >= 0) - 1
+    return Pairs(
+        treated=queue[row],
+        control=unit_at[in_order[row, column]],
+        set_id=set_of_row[row],
+        round=column + 1,
+    )
