@@ -375,3 +375,88 @@ gate | les groupes comparés ne sont pas assez semblables | the groups compared 
 placebo | un test à blanc a trouvé un effet là où il ne peut y en avoir | a placebo test found an effect where there can be none
 too_few_clusters | trop peu de départements désignés pour un intervalle | too few designated départements for an interval
 """)
+
+
+def _union(*lists: tuple[Code, ...]) -> tuple[Code, ...]:
+    """Several closed lists as one, each code once (the first label wins), for columns that hold codes of many lists."""
+    merged: dict[str, Code] = {}
+    for codes in lists:
+        for code in codes:
+            merged.setdefault(code.code, Code(code.code, code.code, code.label_fr, code.label_en))
+    return tuple(merged.values())
+
+
+ALL = _published("all | ensemble | all")
+UNIT = _published("""
+day | jour | day
+eur | euro | euro
+share | part, entre 0 et 1 | share, from 0 to 1
+""")
+REFERRAL_SOURCE_OR_ALL = _union(ALL, REFERRAL_SOURCE)
+EXIT_OR_ALL = _union(ALL, EXIT)
+LEAVE_RISK_OR_ALL = _union(ALL, LEAVE_RISK)
+MEASURE_OR_ALL = _union(ALL, MEASURE)
+MEASURE_STATUS_OR_ALL = _union(ALL, MEASURE_STATUS)
+STRATUM = _union(ALL, RISK, STATUS, PUBLISHED_SEX, CAUSE)
+SITUATION_DIMENSION = _published("""
+employment_situation | situation d'emploi | employment situation
+diagnosis_administrative | diagnostic administratif | administrative diagnosis
+diagnosis_social | diagnostic social | social diagnosis
+diagnosis_medical | diagnostic médical | medical diagnosis
+""")
+SITUATION_MODALITY = _union(EMPLOYMENT_SITUATION, DIAGNOSIS, _published("not_given | non renseigné | not given"))
+PROFILE_VARIABLE = _union(
+    _published("""
+all | ensemble | all
+sex | sexe | sex
+age_band | tranche d'âge | age band
+status | statut professionnel | occupational status
+occupation_status | statut professionnel détaillé | detailed occupational status
+sector | secteur d'activité | sector of activity
+employer_size | taille de l'entreprise | employer size
+social_class | catégorie socioprofessionnelle | social class
+contract | nature du contrat | kind of contract
+scheme | régime | scheme
+cause | cause de l'arrêt | cause of the leave
+leave_risk | risque de l'arrêt | risk of the leave
+risk | nature d'assurance | insurance risk
+elapsed_band | ancienneté de l'arrêt | elapsed duration of the leave
+ald | affection de longue durée | long-term illness scheme
+pathology | famille de pathologie | family of pathology
+risk_reason | motif du risque de désinsertion | reason of the risk
+referral_source | origine du signalement | referral source
+"""),
+    SITUATION_DIMENSION,
+)
+PROFILE_MODALITY = _union(
+    ALL, PUBLISHED_SEX, AGE_BAND, STATUS, OCCUPATION_STATUS, SECTOR, EMPLOYER_SIZE, SOCIAL_CLASS, CONTRACT, CAUSE,
+    LEAVE_RISK, RISK, PATHOLOGY, RISK_REASON, REFERRAL_SOURCE, EMPLOYMENT_SITUATION, DIAGNOSIS,
+    _published("""
+yes | oui | yes
+no | non | no
+not_given | non renseigné | not given
+"""),
+)  # fmt: skip
+
+
+def _delays() -> tuple[Code, ...]:
+    """Delays between two milestones of a case, in the order in which they come."""
+    milestones = (
+        ("referral", "du", "signalement", "referral"),
+        ("first_contact", "du", "premier contact", "first contact"),
+        ("agreement", "de l'", "accord", "agreement"),
+        ("diagnosis", "du", "diagnostic", "diagnosis"),
+        ("plan", "du", "parcours", "plan"),
+        ("report", "du", "bilan", "report"),
+        ("exit", "de la", "sortie", "exit"),
+    )
+    to = {"du": "au ", "de l'": "à l'", "de la": "à la "}
+    of = {"du": "du ", "de l'": "de l'", "de la": "de la "}
+    return tuple(
+        Code(f"{a}_to_{b}", f"{a}_to_{b}", f"{of[of_a]}{fr_a} {to[of_b]}{fr_b}", f"from {en_a} to {en_b}")
+        for i, (a, of_a, fr_a, en_a) in enumerate(milestones)
+        for b, of_b, fr_b, en_b in milestones[i + 1 :]
+    )
+
+
+DELAY_STEP = _delays()
