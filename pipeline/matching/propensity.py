@@ -1,12 +1,12 @@
 """The propensity score: the probability of being treated given what was known before time zero, by maximum likelihood.
 
-The score used for matching is its logit (the linear predictor): Rosenbaum & Rubin 1985, The American Statistician 39:33.
+The score used for matching is its logit, the linear predictor (Rosenbaum & Rubin 1985, American Statistician 39:33).
 """
 
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from scipy.special import expit
@@ -111,8 +111,8 @@ def logit_scores(
         if apart.any() and separated == "raise":
             culprits = ", ".join(labels[j] for j in kept[apart])
             raise PropensityError(
-                f"the arms are separated by {culprits}: some value or modality occurs in one arm only, so that no finite "
-                "coefficient exists. Merge modalities, restrict the sample, or leave the column out."
+                f"the arms are separated by {culprits}: some value or modality occurs in one arm only, so that no "
+                "finite coefficient exists. Merge modalities, restrict the sample, or leave the column out."
             )
         dropped += [DroppedColumn(labels[j], "separates") for j in kept[apart]]
         kept = kept[~apart]
@@ -122,7 +122,7 @@ def logit_scores(
         kept, standard = kept[free], standard[:, free]
         if not len(kept):
             raise PropensityError("no covariate is left to model treatment on: all are constant or were dropped.")
-        model = LogisticRegression(
+        model: Any = cast(Any, LogisticRegression)(
             C=np.inf, solver="newton-cholesky", tol=_GRADIENT_TOLERANCE, max_iter=_MAXIMUM_ITERATIONS
         )
         with warnings.catch_warnings():
@@ -171,7 +171,7 @@ def _refuse_impossible(covariates: Float64, treated: Bool, weights: Float64 | No
         raise PropensityError("there is no control: every unit is treated.")
     missing = ~np.isfinite(covariates).all(axis=0)
     if missing.any():
-        culprits = ", ".join(labels[j] for j in np.flatnonzero(missing))
+        culprits = ", ".join(labels[int(j)] for j in np.flatnonzero(missing))
         raise PropensityError(
             f"values are missing or infinite in {culprits}: give them a value or a missing-indicator."
         )
@@ -207,7 +207,7 @@ def _separates(column: Float64, treated: Bool) -> bool:
 def _independent_columns(standard: Float64) -> Bool:
     """Which columns add something to those before them: bool[p]. Columns come centred and of unit variance."""
     # The triangular factor has the columns' lengths and angles, in p × p instead of n × p.
-    factor = np.linalg.qr(standard, mode="r")
+    factor: Float64 = np.asarray(np.linalg.qr(standard, mode="r"))
     basis = np.empty((factor.shape[0], 0))
     free = np.zeros(standard.shape[1], dtype=np.bool_)
     for j in range(standard.shape[1]):

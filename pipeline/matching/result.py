@@ -131,7 +131,7 @@ class MatchResult:
 
     @property
     def scaled_control_weights(self) -> Float64:
-        """float64[n_control]: control weights on MatchIt's scale, summing to the number of distinct matched controls."""
+        """float64[n_control]: weights on MatchIt's scale, summing to the number of distinct matched controls."""
         total = float(self.control_weights.sum())
         if total == 0:
             return self.control_weights
