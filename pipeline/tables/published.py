@@ -12,7 +12,10 @@ from pipeline.tables.model import Code, Column, Role, Sensitivity, Table, Type
 T, W, N, B, M = Type.TEXT, Type.INTEGER, Type.DECIMAL, Type.BOOLEAN, Type.MONTH
 
 BAND = r"[0-9]+(-[0-9]+|\+)"
-"""Bands of numbers (`60-89`, `365+`) say themselves what they mean: allowed beside any closed list."""
+"""Bands of numbers (`60-89`, `365+`): their bounds are the protocol's, so no closed list can name them."""
+
+BANDED = ("stratum", "modality", "age_band")
+"""Columns that may hold a band of numbers beside the codes of their closed list."""
 
 EXACT = ("data_quality", "disclosure")
 """Tables that count file rows and cells, not persons: exact, never suppressed (declared in the audit)."""
