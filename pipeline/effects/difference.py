@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.effects.jackknife import (
+    DEFAULT_VARIANCE,
     NO_PAIRS,
     PAIR_CLUSTERED,
     TOO_FEW_CLUSTERS,
     Estimate,
+    Variance,
     interval,
     replicates_of,
     student_quantile,
@@ -54,6 +56,7 @@ def matched_difference(
     *,
     level: float = 0.95,
     minimum_clusters: int = 3,
+    variance: Variance = DEFAULT_VARIANCE,
 ) -> Difference:
     """Mean of the treated minus weighted mean of their controls.
 
@@ -64,20 +67,23 @@ def matched_difference(
             all its controls leaves; one that loses some shares their weight.
         level: confidence level.
         minimum_clusters: fewest départements, in each arm, that carry an interval.
+        variance: how the two arms' variances are joined, see ``pipeline.effects.jackknife``.
 
     Raises:
         ValueError: an outcome that counts is missing.
     """
     table = sample.replicate_weights(eligible)
     values = _known(sample, table, outcome)
-    means = {arm: _means(table, values, arm) for arm in (True, False)}
-    whole = means[True][0] - means[False][0]
-    draws = replicates_of(sample, table, means[True][1] - means[False][1])
+    treated, comparison = _means(table, values, True), _means(table, values, False)
+    cells = None
+    if variance == "two_way":
+        cells = _means(table.overlap, values, True)[1] - _means(table.overlap, values, False)[1]
+    draws = replicates_of(sample, table, treated[1] - comparison[1], cells)
     return Difference(
-        estimate=interval(whole, draws, level=level, minimum_clusters=minimum_clusters),
+        estimate=interval(treated[0] - comparison[0], draws, level=level, minimum_clusters=minimum_clusters),
         individual=_pair_clustered(table, values[table.rows], level),
-        value_treated=means[True][0],
-        value_comparison=means[False][0],
+        value_treated=treated[0],
+        value_comparison=comparison[0],
         n_treated=sample.count_persons(_mask(sample, table, True)),
         n_comparison=sample.count_persons(_mask(sample, table, False)),
         n_sets=round(table.sets[0]),
@@ -92,6 +98,7 @@ def difference_in_differences(
     *,
     level: float = 0.95,
     minimum_clusters: int = 3,
+    variance: Variance = DEFAULT_VARIANCE,
 ) -> Difference:
     """Difference of the changes, treated minus comparison (Abadie 2005 within matched sets).
 
@@ -102,12 +109,15 @@ def difference_in_differences(
         eligible: bool[n], rows with both outcomes known.
         level: confidence level.
         minimum_clusters: fewest départements, in each arm, that carry an interval.
+        variance: how the two arms' variances are joined, see ``pipeline.effects.jackknife``.
 
     Raises:
         ValueError: an outcome that counts is missing.
     """
     change = np.asarray(after, dtype=np.float64) - np.asarray(before, dtype=np.float64)
-    return matched_difference(sample, change, eligible, level=level, minimum_clusters=minimum_clusters)
+    return matched_difference(
+        sample, change, eligible, level=level, minimum_clusters=minimum_clusters, variance=variance
+    )
 
 
 def matched_log_ratio(
@@ -117,6 +127,7 @@ def matched_log_ratio(
     *,
     level: float = 0.95,
     minimum_clusters: int = 3,
+    variance: Variance = DEFAULT_VARIANCE,
 ) -> Estimate:
     """Logarithm of the ratio of means, for example of a risk ratio; its limits are exponentiated by the reader.
 
@@ -126,6 +137,7 @@ def matched_log_ratio(
         eligible: bool[n], rows that may count.
         level: confidence level.
         minimum_clusters: fewest départements, in each arm, that carry an interval.
+        variance: how the two arms' variances are joined, see ``pipeline.effects.jackknife``.
 
     Returns:
         The estimate; ``no_pairs`` where a mean is zero, for the ratio does not exist.
@@ -135,13 +147,16 @@ def matched_log_ratio(
     """
     table = sample.replicate_weights(eligible)
     values = _known(sample, table, outcome)
-    treated, comparison = _means(table, values, True), _means(table, values, False)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        whole = float(np.log(treated[0]) - np.log(comparison[0]))
-        draws = np.log(treated[1]) - np.log(comparison[1])
-    if not math.isfinite(whole):
-        whole = math.nan
-    return interval(whole, replicates_of(sample, table, draws), level=level, minimum_clusters=minimum_clusters)
+
+    def log_ratio(replicates: ReplicateWeights) -> tuple[float, FloatArray]:
+        treated, comparison = _means(replicates, values, True), _means(replicates, values, False)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            whole = float(np.log(treated[0]) - np.log(comparison[0]))
+            return whole if math.isfinite(whole) else math.nan, np.log(treated[1]) - np.log(comparison[1])
+
+    whole, draws = log_ratio(table)
+    cells = log_ratio(table.overlap)[1] if variance == "two_way" else None
+    return interval(whole, replicates_of(sample, table, draws, cells), level=level, minimum_clusters=minimum_clusters)
 
 
 def by_stratum(
@@ -152,6 +167,7 @@ def by_stratum(
     *,
     level: float = 0.95,
     minimum_clusters: int = 3,
+    variance: Variance = DEFAULT_VARIANCE,
 ) -> dict[str, Difference]:
     """The same difference within each stratum of the treated: a set belongs where its treated belongs.
 
@@ -162,6 +178,7 @@ def by_stratum(
         eligible: bool[n], rows that may count.
         level: confidence level.
         minimum_clusters: fewest départements, in each arm, that carry an interval.
+        variance: how the two arms' variances are joined, see ``pipeline.effects.jackknife``.
 
     Returns:
         A difference by label, labels in alphabetical order.
@@ -179,6 +196,7 @@ def by_stratum(
             allowed & np.asarray(label == name, dtype=np.bool_),
             level=level,
             minimum_clusters=minimum_clusters,
+            variance=variance,
         )
         for name in names
     }
@@ -209,11 +227,36 @@ def individual_interval(
     return _pair_clustered(table, _known(sample, table, outcome)[table.rows], level)
 
 
-def _pair_clustered(table: ReplicateWeights, values: FloatArray, level: float) -> Estimate:
-    nan, n_sets = math.nan, round(table.sets[0])
+def set_differences(
+    sample: MatchedSample, outcome: NDArray[np.generic], eligible: BoolArray | None = None
+) -> tuple[FloatArray, NDArray[np.int32]]:
+    """Each set's treated minus the mean of its controls, with the treated's département.
+
+    Args:
+        sample: the matched sample.
+        outcome: real[n].
+        eligible: bool[n], rows that may count.
+
+    Returns:
+        float64[s] differences and int32[s] positions in ``department_codes``, one per set that stays.
+
+    Raises:
+        ValueError: an outcome that counts is missing.
+    """
+    table = sample.replicate_weights(eligible)
+    values = _known(sample, table, outcome)[table.rows]
+    return _set_differences(table, values), table.set_department[table.treated]
+
+
+def _set_differences(table: ReplicateWeights, values: FloatArray) -> FloatArray:
     own_set = np.cumsum(table.treated) - 1  # rows come set by set, treated first
     signed = np.where(table.treated, table.weight, -table.weight) * values
-    of_set = np.bincount(own_set, weights=signed, minlength=n_sets)
+    return np.bincount(own_set, weights=signed, minlength=round(table.sets[0])).astype(np.float64)
+
+
+def _pair_clustered(table: ReplicateWeights, values: FloatArray, level: float) -> Estimate:
+    nan, n_sets = math.nan, round(table.sets[0])
+    of_set = _set_differences(table, values)
     value = float(of_set.mean()) if n_sets else nan
     if n_sets < 2:
         return Estimate(value, nan, nan, nan, nan, PAIR_CLUSTERED, level, TOO_FEW_CLUSTERS if n_sets else NO_PAIRS)

@@ -7,6 +7,15 @@ chapter 4), with Student's t on one degree of freedom less than there are treate
 
     variance = (G-1)/G sum_g (θ(-g) - mean)² + (C-1)/C sum_c (θ(-c) - mean)²,   θ ± t(G-1) × sqrt(variance)
 
+A set leaves with its treated, so what is particular to its controls counts in both sums. The sum is therefore too
+large where persons differ more than départements do. The variance called ``two_way`` takes that part off once, as
+two-way clustering does (Cameron, Gelbach & Miller 2011; MacKinnon, Nielsen & Webb 2024, "Jackknife inference with
+two-way clustering"): a cell (g, c) leaves the controls of c out of the sets of g alone,
+
+    variance = V(treated) + max(0, V(comparison) - V(cells))
+
+``tests/effects/test_coverage.py`` measures both.
+
 The interval clustered on matched sets is given beside it as "individual level only": it answers how the effect would
 vary over other persons of the same départements, and is too short for anything else.
 """
@@ -15,14 +24,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 from pipeline.effects.sample import BoolArray, FloatArray, MatchedSample, ReplicateWeights
 
+Variance = Literal["two_arms", "two_way"]
+DEFAULT_VARIANCE: Variance = "two_arms"
+
 JACKKNIFE = "jackknife_departement_t"
+JACKKNIFE_TWO_WAY = "jackknife_two_way_departement_t"
 PAIR_CLUSTERED = "pair_clustered_individual_level_only"
 TOO_FEW_CLUSTERS = "too_few_clusters"
 NO_PAIRS = "no_pairs"
@@ -36,11 +51,19 @@ class Replicates:
         department: codes of the départements left out.
         is_treated: bool[r], those that hold treated persons.
         value: float64[r], the estimate without the département.
+        cell: (treated département, comparison département) of each cell, empty when cells are not used.
+        cell_value: float64[cells], the estimate without the cell.
     """
 
     department: tuple[str, ...]
     is_treated: BoolArray
     value: FloatArray
+    cell: tuple[tuple[str, str], ...] = ()
+    cell_value: FloatArray = field(default_factory=lambda: np.empty(0))
+
+    def map(self, change: Callable[[FloatArray], FloatArray]) -> Replicates:
+        """The replicates of a function of the estimate."""
+        return replace(self, value=change(self.value), cell_value=change(self.cell_value))
 
 
 @dataclass(frozen=True)
@@ -79,7 +102,7 @@ class Estimate:
         limits = sorted((self.ci_low * factor + shift, self.ci_high * factor + shift))
         draws = self.replicates
         if draws is not None:
-            draws = replace(draws, value=draws.value * factor + shift)
+            draws = draws.map(lambda value: value * factor + shift)
         value, se = self.value * factor + shift, self.se * abs(factor)
         return replace(self, value=value, se=se, ci_low=limits[0], ci_high=limits[1], replicates=draws)
 
@@ -94,17 +117,21 @@ def student_probability(value: float, df: float) -> float:
     return float(stdtr(df, value))
 
 
-def stratified_variance(values: FloatArray, is_treated: BoolArray) -> FloatArray:
+def stratified_variance(values: FloatArray, is_treated: BoolArray, cells: FloatArray | None = None) -> FloatArray:
     """Variance of estimates from their delete-one-département replicates, the two arms being drawn apart.
 
     Args:
         values: float64[r, q], estimates without each département.
         is_treated: bool[r], the arm of the département left out.
+        cells: float64[cells, q], estimates without each cell, for the ``two_way`` variance.
 
     Returns:
         float64[q].
     """
-    return _arm_variance(values[is_treated]) + _arm_variance(values[~is_treated])
+    treated, comparison = _arm_variance(values[is_treated]), _arm_variance(values[~is_treated])
+    if cells is None:
+        return treated + comparison
+    return treated + np.maximum(0.0, comparison - _arm_variance(cells))
 
 
 def _arm_variance(values: FloatArray) -> FloatArray:
@@ -153,7 +180,11 @@ def interval(value: float, replicates: Replicates, *, level: float = 0.95, minim
         return _without_interval(value, treated, NO_PAIRS, level, replicates)
     if min(treated, comparison) < max(minimum_clusters, 2):
         return _without_interval(value, treated, TOO_FEW_CLUSTERS, level, replicates)
-    se = math.sqrt(float(stratified_variance(replicates.value[:, None], replicates.is_treated)[0]))
+    two_way = len(replicates.cell) > 0
+    cells = replicates.cell_value[:, None] if two_way else None
+    se = math.sqrt(float(stratified_variance(replicates.value[:, None], replicates.is_treated, cells)[0]))
+    if not math.isfinite(se):  # the statistic does not exist without one of the départements
+        return _without_interval(value, treated, TOO_FEW_CLUSTERS, level, replicates)
     reach = student_quantile(0.5 + level / 2, treated - 1) * se
     return Estimate(
         value=value,
@@ -161,6 +192,7 @@ def interval(value: float, replicates: Replicates, *, level: float = 0.95, minim
         ci_low=value - reach,
         ci_high=value + reach,
         df=float(treated - 1),
+        method=JACKKNIFE_TWO_WAY if two_way else JACKKNIFE,
         level=level,
         replicates=replicates,
     )
@@ -172,16 +204,26 @@ def _without_interval(value: float, treated: int, reason: str, level: float, rep
     return Estimate(value, nan, nan, nan, df, level=level, reason=reason, replicates=replicates)
 
 
-def replicates_of(sample: MatchedSample, table: ReplicateWeights, value: FloatArray) -> Replicates:
+def replicates_of(
+    sample: MatchedSample, table: ReplicateWeights, value: FloatArray, cell_value: FloatArray | None = None
+) -> Replicates:
     """Name the replicates of a table by département.
 
     Args:
         sample: the sample of the table.
         table: its replicate weights.
-        value: float64[r].
+        value: float64[r], the estimate on each replicate of ``table``.
+        cell_value: float64[cells], the estimate on each replicate of ``table.overlap``, for the ``two_way`` variance.
     """
-    codes = tuple(sample.department_codes[int(d)] for d in table.department)
-    return Replicates(codes, table.is_treated_department, np.asarray(value, dtype=np.float64))
+
+    def codes(departments: NDArray[np.int32]) -> tuple[str, ...]:
+        return tuple(sample.department_codes[int(d)] for d in departments)
+
+    draws = Replicates(codes(table.department), table.is_treated_department, value)
+    if cell_value is None:
+        return draws
+    cell = tuple(zip(codes(table.overlap.within), codes(table.overlap.department), strict=True))
+    return replace(draws, cell=cell, cell_value=cell_value)
 
 
 def jackknife(
@@ -191,6 +233,7 @@ def jackknife(
     eligible: BoolArray | None = None,
     level: float = 0.95,
     minimum_clusters: int = 3,
+    variance: Variance = DEFAULT_VARIANCE,
 ) -> Estimate:
     """Interval of any statistic of the weights, by leaving out one département at a time.
 
@@ -200,17 +243,22 @@ def jackknife(
         eligible: bool[n], rows that may count (all when None).
         level: confidence level.
         minimum_clusters: fewest départements, in each arm, that carry an interval.
+        variance: how the two arms' variances are joined; ``two_way`` evaluates every cell too.
 
     Returns:
         The estimate; without interval and with a reason where there are too few départements.
+
+    Raises:
+        ValueError: no row is eligible, so that nothing can be evaluated.
     """
-    table = sample.replicate_weights(eligible)
-    if table.rows.size == 0:
-        return interval(math.nan, replicates_of(sample, table, np.empty(0)), level=level)
-    whole = float(statistic(table.dense()))
-    alive = table.sets[1] > 0
-    values = np.array([float(statistic(table.dense(r))) if alive[r] else math.nan for r in range(alive.size)])
-    return interval(whole, replicates_of(sample, table, values), level=level, minimum_clusters=minimum_clusters)
+    return jackknife_many(
+        sample,
+        lambda weights: np.array([statistic(weights)]),
+        eligible=eligible,
+        level=level,
+        minimum_clusters=minimum_clusters,
+        variance=variance,
+    )[0]
 
 
 def jackknife_many(
@@ -220,23 +268,36 @@ def jackknife_many(
     eligible: BoolArray | None = None,
     level: float = 0.95,
     minimum_clusters: int = 3,
+    variance: Variance = DEFAULT_VARIANCE,
 ) -> tuple[Estimate, ...]:
-    """As ``jackknife``, for a statistic with several values (float64[q]): one estimate each, from the same draws."""
+    """As ``jackknife``, for a statistic with several values (float64[q]): one estimate each, from the same draws.
+
+    Raises:
+        ValueError: no row is eligible, so that nothing can be evaluated.
+    """
     table = sample.replicate_weights(eligible)
+    if table.rows.size == 0:
+        raise ValueError("No matched set is eligible: there is nothing to evaluate.")
     whole = np.asarray(statistic(table.dense()), dtype=np.float64)
-    alive = table.sets[1] > 0
-    values = np.full((alive.size, whole.size), np.nan)
-    for r in np.flatnonzero(alive):
-        values[r] = statistic(table.dense(int(r)))
+    values = _evaluate(table, statistic, whole.size)
+    cells = _evaluate(table.overlap, statistic, whole.size) if variance == "two_way" else None
     return tuple(
         interval(
             float(whole[q]),
-            replicates_of(sample, table, values[:, q]),
+            replicates_of(sample, table, values[:, q], None if cells is None else cells[:, q]),
             level=level,
             minimum_clusters=minimum_clusters,
         )
         for q in range(whole.size)
     )
+
+
+def _evaluate(table: ReplicateWeights, statistic: Callable[[FloatArray], FloatArray], size: int) -> FloatArray:
+    """float64[r, size]: the statistic on each replicate, nan where no set is left."""
+    values = np.full((table.department.size, size), np.nan)
+    for r in np.flatnonzero(table.sets[1] > 0):
+        values[r] = statistic(table.dense(int(r)))
+    return values
 
 
 def contrast(first: Estimate, second: Estimate, *, minimum_clusters: int = 3) -> Estimate:
@@ -254,19 +315,34 @@ def contrast(first: Estimate, second: Estimate, *, minimum_clusters: int = 3) ->
     """
     if first.replicates is None or second.replicates is None:
         raise ValueError("A contrast needs the replicates of both estimates.")
-    sides = [
-        (estimate.value, dict(zip(draws.department, draws.value, strict=True)))
-        for estimate, draws in ((first, first.replicates), (second, second.replicates))
-    ]
     arms = {
         code: bool(arm)
         for draws in (second.replicates, first.replicates)
         for code, arm in zip(draws.department, draws.is_treated, strict=True)
     }
-    codes = tuple(sorted(arms))
-    values = [np.array([draws.get(code, whole) for code in codes], dtype=np.float64) for whole, draws in sides]
-    replicates = Replicates(codes, np.array([arms[code] for code in codes], dtype=np.bool_), values[0] - values[1])
+    departments = tuple(sorted(arms))
+    cells = tuple(sorted({*first.replicates.cell, *second.replicates.cell}))
+    taken = [
+        (
+            _at(departments, draws.department, draws.value, estimate.value),
+            _at(cells, draws.cell, draws.cell_value, estimate.value),
+        )
+        for estimate, draws in ((first, first.replicates), (second, second.replicates))
+    ]
+    replicates = Replicates(
+        department=departments,
+        is_treated=np.array([arms[code] for code in departments], dtype=np.bool_),
+        value=taken[0][0] - taken[1][0],
+        cell=cells,
+        cell_value=taken[0][1] - taken[1][1],
+    )
     return interval(first.value - second.value, replicates, level=first.level, minimum_clusters=minimum_clusters)
+
+
+def _at(wanted: tuple[Any, ...], names: tuple[Any, ...], values: FloatArray, whole: float) -> FloatArray:
+    """Values by name, the whole estimate where a name has no part in it."""
+    known = dict(zip(names, values.tolist(), strict=True))
+    return np.array([known.get(name, whole) for name in wanted], dtype=np.float64)
 
 
 def two_sided_p(estimate: Estimate) -> float:

@@ -13,7 +13,7 @@ A total over rows is then obtained for every replicate in one sparse product, wh
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -259,22 +259,46 @@ class ReplicateWeights:
         rows: int64[m], the rows with a weight, in the sample's canonical order.
         treated: bool[m].
         weight: float64[m], the whole sample's weights.
+        set_department: int32[m], the département of the treated of the row's set.
         department: int32[r], the départements left out in turn (positions in ``department_codes``).
         is_treated_department: bool[r], those that hold treated with a weight.
         start: int64[r + 1], where the moved weights of each replicate start.
         moved: int64[e], positions in ``rows`` of the moved weights.
         moved_weight: float64[e], their weight in the replicate.
+        within: int32[r]; in a table of cells, the treated's département whose sets alone lose ``department``. Empty
+            in a table of whole départements.
     """
 
     n_rows: int
     rows: IntArray
     treated: BoolArray
     weight: FloatArray
+    set_department: NDArray[np.int32]
     department: NDArray[np.int32]
     is_treated_department: BoolArray
     start: IntArray
     moved: IntArray
     moved_weight: FloatArray
+    within: NDArray[np.int32]
+
+    @cached_property
+    def overlap(self) -> ReplicateWeights:
+        """The same table by cell: comparison départements left out of the sets of one treated département only."""
+        department = np.repeat(self.department.astype(np.int64), np.diff(self.start))
+        kept = np.repeat(~self.is_treated_department, np.diff(self.start))
+        moved, department = self.moved[kept], department[kept]
+        n_departments = int(self.department.max(initial=0)) + 1
+        cell = department * n_departments + self.set_department[moved]
+        cells, start = np.unique(cell, return_index=True)  # moves come by département, then by that of the treated
+        return replace(
+            self,
+            department=(cells // n_departments).astype(np.int32),
+            is_treated_department=np.zeros(cells.size, dtype=np.bool_),
+            start=np.append(start, cell.size).astype(np.int64),
+            moved=moved,
+            moved_weight=self.moved_weight[kept],
+            within=(cells % n_departments).astype(np.int32),
+        )
 
     def dense(self, replicate: int | None = None) -> FloatArray:
         """Write out float64[n] weights in the sample's row order: of one replicate, or of the whole sample (None)."""
@@ -365,8 +389,8 @@ def _replicate_weights(sample: MatchedSample, rows: IntArray, weight: FloatArray
     controls_left = np.concatenate([np.zeros(first.size, dtype=np.int64), size[cells // n_departments] - 1])
     controls_left[first.size :] -= controls_lost
 
-    # Cells by département, then by set: the order in which a replicate's weights are summed.
-    by_department = np.lexsort((cell_set, cell_department))
+    # Cells by département, then by that of the treated, then by set: a replicate's weights are summed in this order.
+    by_department = np.lexsort((cell_set, set_department[cell_set], cell_department))
     cell_set, cell_department = cell_set[by_department], cell_department[by_department]
     controls_left = controls_left[by_department]
 
@@ -386,9 +410,11 @@ def _replicate_weights(sample: MatchedSample, rows: IntArray, weight: FloatArray
         rows=rows,
         treated=treated,
         weight=weight,
+        set_department=set_department[own_set].astype(np.int32),
         department=present.astype(np.int32),
         is_treated_department=np.isin(present, set_department),
         start=np.searchsorted(department_of_move, np.append(present, n_departments)).astype(np.int64),
         moved=moved[changed].astype(np.int64),
         moved_weight=moved_weight[changed],
+        within=np.empty(0, dtype=np.int32),
     )

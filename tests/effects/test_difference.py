@@ -211,3 +211,28 @@ def test_four_hundred_thousand_memberships_over_a_hundred_departements_take_two_
     started = perf_counter()
     matched_difference(sample, outcome)
     assert perf_counter() - started < 2
+
+
+@given(sample=samples(), seed=st.integers(0, 99))
+@settings(deadline=None)
+def test_a_cell_leaves_a_departement_out_of_the_sets_of_one_treated_departement(sample, seed):
+    table, weights = sample.replicate_weights(), sample.weights()
+    of_treated = sample.of_treated(sample.department)
+    for r, (inside, department) in enumerate(zip(table.overlap.within, table.overlap.department, strict=True)):
+        expected = np.where(of_treated == inside, sample.weights(int(department)), weights)
+        assert np.array_equal(table.overlap.dense(r), expected)
+    outcome = days(sample, seed)
+    fast = matched_difference(sample, outcome, variance="two_way").estimate
+    plain = jackknife(sample, difference_of_means(sample, outcome), variance="two_way")
+    assert fast.se == pytest.approx(plain.se, abs=1e-6, nan_ok=True)
+    assert fast.replicates.cell == plain.replicates.cell
+
+
+def test_the_two_way_interval_counts_the_noise_of_controls_once():
+    sample = drawn_sample(600, 14, 26)
+    outcome = days(sample)
+    found = {name: matched_difference(sample, outcome, variance=name).estimate for name in ("two_arms", "two_way")}
+    assert found["two_way"].value == found["two_arms"].value
+    assert found["two_way"].se < found["two_arms"].se
+    assert found["two_way"].method == "jackknife_two_way_departement_t"
+    assert contrast(found["two_way"], found["two_way"].linear(0.5)).se == pytest.approx(found["two_way"].se / 2)
