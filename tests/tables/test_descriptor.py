@@ -66,6 +66,7 @@ def test_comments_reach_duckdb_with_apostrophes_and_accents():
             connection.execute(f'CREATE TABLE "{table.name}" AS SELECT * FROM empty')
             for statement in descriptor.comments(table):
                 connection.execute(statement)
+        connection.unregister("empty")
         comments = {
             (table, column): comment
             for table, column, comment in connection.execute(
