@@ -1,0 +1,266 @@
+"""The command `pdp`: each sub-command shows progress, ends with where its results are, and fails with one sentence."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import traceback
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from pipeline.home import Home, HomeError, Landing
+from pipeline.orchestration.console import shown
+from pipeline.orchestration.errors import is_ours, sentence
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Measure what the departmental platforms against 'désinsertion professionnelle' change, and publish it "
+    "without any person in it.\n\nFirst time: [bold]make run[/bold] simulates a territory and makes a release from it.",
+)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+HomeOption = Annotated[
+    Path, typer.Option("--home", metavar="DIR", help="Home folder: keys, restricted data, published releases.")
+]
+
+
+def _say(text: str) -> None:
+    out.print(text, markup=False)
+
+
+@app.command()
+def simulate(
+    landing: Annotated[Path, typer.Option(metavar="DIR", help="Where the deliveries are written: DIR/YYYY-MM/.")],
+    start: Annotated[str, typer.Option(metavar="YYYY-MM", help="Month in which the first platforms open.")] = "2021-07",
+    months: Annotated[int, typer.Option(min=1, help="Monthly deliveries from the start on.")] = 36,
+    history_months: Annotated[int, typer.Option(min=0, help="Monthly deliveries before the start.")] = 24,
+    persons: Annotated[int, typer.Option(min=1, help="Insured persons in the territory.")] = 48_000,
+    seed: Annotated[int, typer.Option(help="Seed of every draw: the same seed writes the same bytes.")] = 1,
+    effect: Annotated[str, typer.Option(metavar="NAME", help="The programme's true effect, by name.")] = "moderate",
+) -> None:
+    """Write synthetic deliveries whose true effect is known.
+
+    The truth goes to truth.json beside DIR, never inside it.
+
+    Example: pdp simulate --landing territory/landing --persons 20000 --seed 7
+    """
+    from pipeline.simulation import simulate as write
+    from pipeline.simulation.config import WorldConfig
+
+    try:
+        config = WorldConfig(start, months, history_months, persons, seed, effect)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    with shown(err) as progress:
+        truth = write(landing, config, progress=progress)
+    _say(f"deliveries: {landing}")
+    _say(f"truth:      {truth}")
+
+
+@app.command()
+def run(
+    landing: Annotated[
+        Path, typer.Option(metavar="DIR", help="Landing folder holding one YYYY-MM folder per delivery.")
+    ],
+    home: HomeOption,
+    release: Annotated[
+        str, typer.Option(metavar="YYYY-MM", help="The month to publish; its delivery must have landed.")
+    ],
+    protocol: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Study protocol; the project's protocol.toml without it.")
+    ] = None,
+) -> None:
+    """Make one release: the whole graph, in this process.
+
+    Example: pdp run --landing territory/landing --home territory/home --release 2024-06
+    """
+    from pipeline.orchestration.execute import run_release
+
+    with shown(err) as progress:
+        outcome = run_release(Home(home), Landing(landing), release, protocol, progress)
+    for warning in outcome.warnings:
+        err.print(f"warning: {warning}", markup=False)
+    _say(f"release:   {outcome.folder}")
+    _say(f"synthesis: {outcome.folder / 'synthese.html'}")
+    _say(f"audit:     {outcome.folder / 'audit.html'}")
+    _say(f"tables:    {outcome.folder / 'impact.duckdb'}")
+
+
+@app.command()
+def audit(
+    release_dir: Annotated[
+        Path, typer.Argument(metavar="RELEASE_DIR", help="A published folder: release=YYYY-MM or latest.")
+    ],
+) -> None:
+    """Check a published release again, from its own files alone: one verdict per rule.
+
+    Example: pdp audit territory/home/published/latest
+    """
+    from pipeline.release.verify import verify
+
+    verdicts = verify(release_dir)
+    for verdict in verdicts:
+        _say(f"{'kept  ' if verdict.passed else 'BROKEN'}  {verdict.rule}: {verdict.detail}")
+    broken = [verdict.rule for verdict in verdicts if not verdict.passed]
+    if broken:
+        raise CommandError(f"{len(broken)} of {len(verdicts)} rules broken in {release_dir}: {', '.join(broken)}")
+    _say(f"all {len(verdicts)} rules kept: {release_dir}")
+
+
+@app.command()
+def deidentify(
+    source: Annotated[Path, typer.Argument(metavar="IN.jsonl", help='Lines {"id", "text", "record"?}.')],
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT.jsonl", help='Lines {"id", "text", "spans", "decision", "reasons"}.')
+    ],
+) -> None:
+    """Judge free texts: masked and released, or withheld with a reason.
+
+    There is no recogniser yet: every text is withheld (reason no_recogniser).
+
+    Example: pdp deidentify texts.jsonl judged.jsonl
+    """
+    from pipeline.text.withhold import deidentify as judge
+
+    decisions = judge(source, target)
+    _say(f"{target}: " + ", ".join(f"{count} texts {decision}" for decision, count in decisions.items()))
+
+
+class KeyAction(StrEnum):
+    """What to do with the key."""
+
+    INIT = "init"
+    ROTATE = "rotate"
+    DESTROY = "destroy"
+
+
+@app.command()
+def key(
+    action: Annotated[KeyAction, typer.Argument(help="init: make it; rotate: a new version; destroy: for good.")],
+    home: HomeOption,
+) -> None:
+    """The pseudonymisation key. destroy makes every pseudonym unlinkable for good.
+
+    Example: pdp key rotate --home territory/home
+    """
+    from pipeline.identity import keys
+    from pipeline.orchestration.lock import writing
+
+    if action is KeyAction.DESTROY and sys.stdin.isatty():
+        typer.confirm(f"Destroy the key of {home} for good? No further release can be made from it.", abort=True)
+    with writing(Home(home)):
+        _say(
+            {KeyAction.INIT: keys.init, KeyAction.ROTATE: keys.rotate, KeyAction.DESTROY: keys.destroy}[action](
+                Home(home)
+            )
+        )
+
+
+@app.command()
+def erase(
+    home: HomeOption,
+    request: Annotated[Path, typer.Option(metavar="FILE", help='JSON Lines of {"nir": ...} or {"dossier_id": ...}.')],
+) -> None:
+    """Execute withdrawals at once, instead of at the next release.
+
+    A keyed tombstone keeps the next run from reading the person back from the deliveries.
+
+    Example: pdp erase --home territory/home --request withdrawals.jsonl
+    """
+    from pipeline.identity.erase import erase as execute
+    from pipeline.orchestration.lock import writing
+
+    with writing(Home(home)):
+        _say(execute(Home(home), request))
+
+
+@app.command()
+def ui(
+    home: HomeOption,
+    landing: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Landing folder; the last run's without it.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 3000,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Look only: no run can be launched.")] = False,
+) -> None:
+    """The Dagster UI on a home, for this machine only (127.0.0.1): it has no login.
+
+    Example: pdp ui --home territory/home
+    """
+    command, environment = ui_command(Home(home), landing, port, read_only=read_only)
+    _say(f"UI: http://127.0.0.1:{port}  (stop with Ctrl-C)")
+    process = subprocess.Popen(command, env=environment)  # noqa: S603  fixed command
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    try:
+        status = process.wait()
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGINT)
+        status = 0 if process.wait() is not None else 1
+    if status not in (0, -signal.SIGTERM, -signal.SIGINT):
+        raise CommandError(f"the UI stopped with status {status}")
+
+
+def ui_command(home: Home, landing: Path | None, port: int, *, read_only: bool) -> tuple[list[str], dict[str, str]]:
+    """Command line and environment of the UI.
+
+    The whole UI needs Dagster's daemon too, for its schedule, its sensor and its queue of runs: `dagster dev` starts
+    both on one code server. A reader needs the web server alone.
+
+    Raises:
+        HomeError: the landing folder is not known, or the port is taken.
+    """
+    from pipeline.orchestration import instance
+
+    folder = instance.prepare(home)
+    known = instance.recall(home)
+    if landing is None and known is None:
+        raise HomeError(f"no run has been made in {home.root} yet; say where deliveries land with --landing DIR")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise HomeError(f"port {port} is taken; choose another with --port") from None
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": str(folder),
+        "DAGSTER_REDACT_USER_CODE_ERRORS": "1",
+        "PDP_HOME": str(home.root.resolve()),
+        "PDP_LANDING": str(landing.resolve()) if landing else (known.landing if known else ""),
+        "PDP_PROTOCOL": known.protocol if known else "",
+    }
+    python = [sys.executable, "-m"]
+    program = ["dagster_webserver", "--read-only"] if read_only else ["dagster", "dev"]
+    where = ["-m", "pipeline.orchestration.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    return [*python, *program, *where], environment
+
+
+class CommandError(RuntimeError):
+    """A command did not do what was asked; the message is one sentence."""
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line: exit code 0, 1 with one sentence on stderr, or 2 for a misuse."""
+    try:
+        return app(arguments)
+    except Exception as error:
+        if os.environ.get("PDP_DEBUG"):
+            traceback.print_exc()
+        said = str(error) if is_ours(error) else sentence(error, "the command")
+        err.print(f"pdp: {said}", markup=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
