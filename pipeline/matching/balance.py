@@ -7,6 +7,8 @@ sorted values: row order never changes a bit.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -146,7 +148,7 @@ def balance_by_group(
 
 @dataclass(frozen=True, eq=False)
 class _Sample:
-    """Who is in a sample, before and after: indices within each arm, with their weights."""
+    """Who is in a sample, before and after: indices within each arm by ascending weight, and their weights."""
 
     members: Int64
     treated: Int64
@@ -156,13 +158,16 @@ class _Sample:
 
     @classmethod
     def of(cls, members: Bool, treated_weights: Float64, control_weights: Float64) -> "_Sample":
-        treated, control = np.flatnonzero(treated_weights), np.flatnonzero(control_weights)
+        treated, control = (
+            kept[np.argsort(weights[kept], kind="stable")]
+            for kept, weights in ((np.flatnonzero(w), w) for w in (treated_weights, control_weights))
+        )
         return cls(np.flatnonzero(members), treated, treated_weights[treated], control, control_weights[control])
 
 
 @dataclass(frozen=True, eq=False)
 class _Arm:
-    """Values of one covariate in one arm, ascending, with their weights."""
+    """Values of one covariate in one arm, ascending, with their weights; built from units by ascending weight."""
 
     values: Float64
     weights: Float64
@@ -171,20 +176,28 @@ class _Arm:
     def of(cls, values: Float64, weights: Float64 | None = None) -> "_Arm":
         if weights is None or not len(weights) or (weights == weights[0]).all():
             return cls(np.sort(values), np.ones(len(values)))
-        # Sorted by weight inside equal values: the order is then one of content, not of rows.
-        order = np.lexsort((weights, values))
+        # Units come by ascending weight and stay so inside equal values: an order of content, not of rows.
+        order = np.argsort(values, kind="stable")
         return cls(values[order], weights[order])
 
+    @cached_property
     def mean(self) -> float:
+        """Weighted mean; NaN for an empty arm."""
         if not len(self.values):
             return float("nan")
         return float((self.values * self.weights).sum() / self.weights.sum())
 
-    def central_moment(self, power: int) -> float:
+    @cached_property
+    def running_weight(self) -> Float64:
+        """Weight of the first 0, 1, 2, ... values, float64[n + 1]."""
+        return np.concatenate([[0.0], np.cumsum(self.weights)])
+
+    def central_moment(self, power: Literal[2, 4]) -> float:
         """Weighted mean of (value − mean) to a power."""
         if not len(self.values):
             return float("nan")
-        return float((self.weights * (self.values - self.mean()) ** power).sum() / self.weights.sum())
+        square = (self.values - self.mean) ** 2
+        return float((self.weights * (square if power == 2 else square**2)).sum() / self.weights.sum())
 
     def variance(self, binary: bool) -> float:
         """p(1 − p) for binary covariates; otherwise unbiased, with Σw − Σw²/Σw as denominator. NaN for one value."""
@@ -216,12 +229,12 @@ def _tables(
                 CovariateBalance(
                     covariate=name,
                     binary=binary,
-                    mean_treated_before=before.mean(),
-                    mean_control_before=all_controls.mean(),
-                    mean_treated_after=after.mean(),
-                    mean_control_after=matched.mean(),
-                    smd_before=_standardised(before.mean() - all_controls.mean(), denominator),
-                    smd_after=_standardised(after.mean() - matched.mean(), denominator),
+                    mean_treated_before=before.mean,
+                    mean_control_before=all_controls.mean,
+                    mean_treated_after=after.mean,
+                    mean_control_after=matched.mean,
+                    smd_before=_standardised(before.mean - all_controls.mean, denominator),
+                    smd_after=_standardised(after.mean - matched.mean, denominator),
                     variance_ratio_before=_variance_ratio(before, all_controls, binary),
                     variance_ratio_after=_variance_ratio(after, matched, binary),
                     ks_before=_kolmogorov_smirnov(before, all_controls),
@@ -325,7 +338,6 @@ def _kolmogorov_smirnov(treated: _Arm, control: _Arm) -> float:
 
 def _distribution(arm: _Arm, points: Float64, inclusive: bool) -> Float64:
     """Weighted share of values <= each point (or < it)."""
-    running = np.concatenate([[0.0], np.cumsum(arm.weights)])
     below = np.searchsorted(arm.values, points, side="right" if inclusive else "left")
-    share: Float64 = running[below] / running[-1]
+    share: Float64 = arm.running_weight[below] / arm.running_weight[-1]
     return share

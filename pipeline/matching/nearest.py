@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.matching import kernels
-from pipeline.matching.problem import Int32, Int64, MatchProblem, UInt64, as_float64, as_int64, as_levels
+from pipeline.matching.problem import Int32, Int64, MatchProblem, as_days, as_float64, as_int64, as_keys, as_levels
 from pipeline.matching.result import MatchResult, Pairs
 
 
@@ -138,30 +138,22 @@ def match_with_relaxation(
         distance_control=as_float64(distance_control),
         strata_treated=levels,
         strata_control=as_levels(strata_control),
-        key_treated=_as_uint64(tie_treated),
-        key_control=_as_uint64(tie_control),
+        key_treated=as_keys(tie_treated),
+        key_control=as_keys(tie_control),
         caliper=None if caliper is None else float(caliper),
         ratio=ratio,
         replacement=replacement,
         trial_treated=np.zeros(np.shape(distance_treated), dtype=np.int64)
         if trial_treated is None
         else as_int64(trial_treated),
-        risk_from=None if risk_from is None else _as_int32(risk_from),
-        risk_until=None if risk_until is None else _as_int32(risk_until),
-        elapsed=None if elapsed is None else _as_int32(elapsed),
+        risk_from=None if risk_from is None else as_days(risk_from),
+        risk_until=None if risk_until is None else as_days(risk_until),
+        elapsed=None if elapsed is None else as_days(elapsed),
         band_treated=None if band_treated is None else as_int64(band_treated),
         band_control=None if band_control is None else as_int64(band_control),
         band_slack=(None,) * len(levels) if band_slack is None else tuple(band_slack),
     )
     return _solve(problem, minimum_candidates)
-
-
-def _as_uint64(values: npt.ArrayLike) -> UInt64:
-    return np.ascontiguousarray(values, dtype=np.uint64)
-
-
-def _as_int32(values: npt.ArrayLike) -> Int32:
-    return np.ascontiguousarray(values, dtype=np.int32)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ beside the answer so that the answer can be checked against it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -136,8 +137,41 @@ def as_float64(values: npt.ArrayLike) -> Float64:
 
 
 def as_int64(values: npt.ArrayLike) -> Int64:
-    """A contiguous int64 array, without a copy where it already is one."""
-    return np.ascontiguousarray(values, dtype=np.int64)
+    """A contiguous int64 array of ids; 64-bit hashes keep their bits.
+
+    Raises:
+        ValueError: When the values are not integers: a cast would silently merge ids.
+    """
+    return np.ascontiguousarray(_integers(values), dtype=np.int64)
+
+
+def as_keys(values: npt.ArrayLike) -> UInt64:
+    """A contiguous uint64 array of tie keys.
+
+    Raises:
+        ValueError: When the values are not integers.
+    """
+    return np.ascontiguousarray(_integers(values), dtype=np.uint64)
+
+
+def as_days(values: npt.ArrayLike) -> Int32:
+    """A contiguous int32 array of days.
+
+    Raises:
+        ValueError: When the values are not integers or do not fit: a cast would silently wrap around.
+    """
+    days = _integers(values)
+    bounds = np.iinfo(np.int32)
+    if len(days) and not (bounds.min <= days.min() and days.max() <= bounds.max):
+        raise ValueError("a number of days does not fit 32 bits.")
+    return np.ascontiguousarray(days, dtype=np.int32)
+
+
+def _integers(values: npt.ArrayLike) -> npt.NDArray[Any]:
+    array = np.asarray(values)
+    if array.size and array.dtype.kind not in "iub":
+        raise ValueError(f"integers were expected, not {array.dtype}.")
+    return array
 
 
 def as_levels(levels: Sequence[npt.ArrayLike]) -> tuple[Int64, ...]:

@@ -17,7 +17,7 @@ def pair_set(result: MatchResult) -> set[tuple[int, int, int]]:
     return {(int(t), int(c), int(r)) for t, c, r in zip(pairs.treated, pairs.control, pairs.round, strict=True)}
 
 
-def keys(n_treated: int, n_control: int, seed: int = 0) -> dict[str, np.ndarray]:
+def keys(n_treated: int, n_control: int, seed: int = 0) -> dict[str, Any]:
     drawn = np.random.default_rng(seed).permutation(n_treated + n_control).astype(np.uint64)
     return {"tie_treated": drawn[:n_treated], "tie_control": drawn[n_treated:]}
 
@@ -147,6 +147,8 @@ def test_two_controls_that_nothing_distinguishes_are_refused() -> None:
         ({"elapsed": [3]}, "risk set"),
         ({"trial_treated": [1, 2]}, "shape"),
         ({"stratum_treated": [1]}, "both sides"),
+        ({"stratum_treated": [1.5], "stratum_control": [1.0]}, "integers were expected"),
+        ({"elapsed": [60], "risk_from": [0], "risk_until": [2**40]}, "does not fit"),
     ],
 )
 def test_malformed_questions_are_refused_with_the_reason(change: dict[str, Any], message: str) -> None:
