@@ -101,5 +101,5 @@ def count(connection: Connection, relation: str) -> int:
 
 def scalar(connection: Connection, query: str, parameters: Mapping[str, Any] | None = None) -> Any:
     """A query's single value."""
-    row = connection.execute(query, used(query, parameters or {})).fetchone()
-    return None if row is None else row[0]
+    rows = connection.execute(query, used(query, parameters or {})).fetchall()
+    return rows[0][0] if rows else None

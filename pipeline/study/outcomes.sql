@@ -1,0 +1,62 @@
+-- What happened to each member of a matched set in the `days` after its time zero: [time zero, time zero + days).
+WITH window_of AS (
+    SELECT *, time_zero + CAST($days AS INTEGER) - 1 AS last_day FROM members
+),
+days AS (
+    SELECT
+        m.member,
+        sum(CASE WHEN d.kind = 'leave' THEN overlap ELSE 0 END) AS days_on_leave,
+        sum(CASE WHEN d.kind = 'part_time' THEN overlap ELSE 0 END) AS days_part_time
+    FROM (
+        SELECT m.member, d.kind, date_diff('day', greatest(d.from_day, m.time_zero), least(d.to_day, m.last_day)) + 1 AS overlap
+        FROM window_of AS m
+        JOIN leave_days AS d ON d.person = m.person AND d.from_day <= m.last_day AND d.to_day >= m.time_zero
+    ) AS d
+    JOIN window_of AS m USING (member)
+    GROUP BY m.member
+),
+euros AS (
+    -- Euros to the cent by piece: exact sums do not depend on the order of addition.
+    SELECT
+        m.member,
+        sum(CAST(
+            p.amount * (date_diff('day', greatest(p.period_start, m.time_zero), least(p.period_end, m.last_day)) + 1)
+            / (date_diff('day', p.period_start, p.period_end) + 1) AS DECIMAL(14, 2)
+        )) AS allowance_eur
+    FROM window_of AS m
+    JOIN leave_payments AS p ON p.person = m.person AND p.period_start <= m.last_day AND p.period_end >= m.time_zero
+    GROUP BY m.member
+),
+at_horizon AS (
+    SELECT m.member, e.employed
+    FROM window_of AS m
+    JOIN employment AS e
+        ON e.person = m.person AND e.month = strftime(m.time_zero + CAST($days AS INTEGER) - to_months(1), '%Y-%m')
+),
+pension AS (
+    SELECT
+        m.member,
+        CAST(
+            greatest(0, date_diff('day', greatest(q.invalidity_start, m.time_zero), m.last_day) + 1) * 12.0 / 365.25
+            * coalesce(m.wage, 0)
+            * CASE q.invalidity_category
+                WHEN 'category_1' THEN $share_1 WHEN 'category_2' THEN $share_2 WHEN 'category_3' THEN $share_3 ELSE 0 END
+        AS DECIMAL(14, 2)) AS invalidity_eur
+    FROM window_of AS m
+    JOIN persons AS q USING (person)
+    WHERE q.invalidity_start <= m.last_day
+)
+SELECT
+    m.member,
+    m.time_zero + CAST($days AS INTEGER) <= $follow_up_end AS complete,
+    coalesce(d.days_on_leave, 0) AS days_on_leave,
+    coalesce(d.days_part_time, 0) AS days_part_time,
+    CAST(coalesce(e.allowance_eur, 0) AS DOUBLE) AS allowance_eur,
+    CAST(coalesce(v.invalidity_eur, 0) AS DOUBLE) AS invalidity_eur,
+    h.employed
+FROM window_of AS m
+LEFT JOIN days AS d USING (member)
+LEFT JOIN euros AS e USING (member)
+LEFT JOIN pension AS v USING (member)
+LEFT JOIN at_horizon AS h USING (member)
+ORDER BY m.member
