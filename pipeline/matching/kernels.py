@@ -146,8 +146,12 @@ def _admissible(
 @_kernel
 def count_candidates(
     enough: int,
+    caliper: float,
+    score_treated: Float64,
     begin: Int64,
     end: Int64,
+    insertion: Int64,
+    score_at: Float64,
     use_risk: bool,
     risk_from: Int32,
     risk_until: Int32,
@@ -156,14 +160,17 @@ def count_candidates(
     band_at: Int64,
     band_treated: Int64,
 ) -> Int64:
-    """Number of admissible controls of each treated unit before the caliper, counted up to ``enough``."""
+    """Number of controls each treated unit could be given (admissible and within the caliper), up to ``enough``."""
     out = np.zeros(len(begin), dtype=np.int64)
     for t in range(len(begin)):
-        if not use_risk and slack[t] < 0:
-            out[t] = min(enough, end[t] - begin[t])
-            continue
-        for p in range(begin[t], end[t]):
-            if out[t] >= enough:
+        # Scores rise with the position: away from the insertion point the first one too far ends a side.
+        for p in range(insertion[t] - 1, begin[t] - 1, -1):
+            if out[t] >= enough or abs(score_treated[t] - score_at[p]) > caliper:
+                break
+            if _admissible(t, p, use_risk, risk_from, risk_until, elapsed, slack, band_at, band_treated):
+                out[t] += 1
+        for p in range(insertion[t], end[t]):
+            if out[t] >= enough or abs(score_treated[t] - score_at[p]) > caliper:
                 break
             if _admissible(t, p, use_risk, risk_from, risk_until, elapsed, slack, band_at, band_treated):
                 out[t] += 1

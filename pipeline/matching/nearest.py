@@ -102,8 +102,8 @@ def match_with_relaxation(
 ) -> MatchResult:
     """Match like `nearest_neighbour`, with exact strata that give way, level by level, where candidates are too few.
 
-    A treated unit with fewer than ``minimum_candidates`` admissible controls (stratum, band and risk set; before the
-    caliper, whether or not others take them) at one level is searched at the next; at the last level it takes what
+    A treated unit with fewer than ``minimum_candidates`` controls it could be given (stratum, band, risk set and
+    caliper; whether or not others take them) at one level is searched at the next; at the last level it takes what
     there is. All levels share one pool: without replacement a control serves once in a trial, whatever the level.
 
     Args:
@@ -250,7 +250,16 @@ def _choose_levels(problem: MatchProblem, score_order: Int64, minimum_candidates
             enough = np.ones(len(pending), dtype=np.bool_)
         else:
             admission = _admission(problem, field, pending, level[pending])
-            found = kernels.count_candidates(minimum_candidates, field.begin, field.end, *admission.arguments())
+            found = kernels.count_candidates(
+                minimum_candidates,
+                np.inf if problem.caliper is None else problem.caliper,
+                problem.distance_treated[pending],
+                field.begin,
+                field.end,
+                field.insertion,
+                problem.distance_control[field.unit_at],
+                *admission.arguments(),
+            )
             enough = found >= minimum_candidates
         settled = pending[enough]
         begin[settled] = field.begin[enough] + n_positions

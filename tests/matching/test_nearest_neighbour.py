@@ -102,6 +102,20 @@ def test_a_person_with_too_few_candidates_is_searched_in_the_coarser_stratum() -
     assert strict.level.tolist() == [0, 0]
 
 
+def test_a_stratum_mate_beyond_the_caliper_is_no_candidate() -> None:
+    result = match_with_relaxation(
+        [0.5],
+        [0.1, 0.1, 0.1, 0.55],
+        strata_treated=[[1], [0]],
+        strata_control=[[1, 1, 1, 2], [0, 0, 0, 0]],
+        caliper=0.1,
+        minimum_candidates=1,
+        **keys(1, 4),
+    )
+    assert result.level.tolist() == [1]
+    assert pair_set(result) == {(0, 3, 1)}
+
+
 def test_persons_relaxed_to_different_levels_share_one_pool() -> None:
     result = match_with_relaxation(
         [0.9, 0.8],
@@ -245,7 +259,8 @@ def plain_answer(question: Question) -> tuple[set[tuple[int, int, int]], list[in
     last = len(a["strata_treated"]) - 1
 
     def candidates(t: int, level: int) -> list[int]:
-        return [c for c in controls if admissible(a, options, t, c, level)]
+        near = [c for c in controls if abs(score_t[t] - score_c[c]) <= caliper]
+        return [c for c in near if admissible(a, options, t, c, level)]
 
     level = [
         next((L for L in range(last) if len(candidates(t, L)) >= options["minimum_candidates"]), last) for t in people
@@ -294,7 +309,8 @@ def plain_answer(question: Question) -> tuple[set[tuple[int, int, int]], list[in
     matched = {t for t, _, _ in pairs}
     reason = []
     for t in people:
-        gaps = [abs(score_t[t] - score_c[c]) for c in candidates(t, level[t])]
+        mates = [c for c in controls if admissible(a, options, t, c, level[t])]
+        gaps = [abs(score_t[t] - score_c[c]) for c in mates]
         if t in matched:
             reason.append(0)
         elif not gaps:
