@@ -361,7 +361,7 @@ def test_row_order_never_matters_in_a_large_sample() -> None:
             "elapsed": draw.integers(60, 300, n_treated).astype(np.int32),
             "trial_treated": draw.integers(0, 6, n_treated),
         },
-        {"caliper": 0.2, "ratio": 3, "minimum_candidates": 60},
+        {"caliper": 0.2, "ratio": 3, "minimum_candidates": 5},
     )
     treated, control = draw.permutation(n_treated), draw.permutation(n_control)
     straight, moved = question.ask(), question.shuffled(treated, control).ask()
