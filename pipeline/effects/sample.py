@@ -28,6 +28,10 @@ BoolArray = NDArray[np.bool_]
 _csr: Any = sparse.csr_array  # SciPy publishes no types of its own
 
 
+# Far below the smallest weight (1 over the controls of a set), far above the rounding error of a sum of them.
+_ROUNDING = 1e-9
+
+
 @dataclass(frozen=True)
 class MatchedSample:
     """One row per membership: a person in a matched set, either as its treated or as one of its controls.
@@ -344,7 +348,9 @@ class ReplicateWeights:
         replicate = np.repeat(np.arange(change.shape[0]), np.diff(change.indptr))
         cell = replicate * n_bins + bins[change.indices]
         moves = np.bincount(cell, weights=change.data, minlength=change.shape[0] * n_bins)
-        return full, full[None, :] + moves.reshape(change.shape[0], n_bins)
+        counts = full[None, :] + moves.reshape(change.shape[0], n_bins)
+        counts[counts < _ROUNDING] = 0.0  # an emptied bin, not a weight
+        return full, counts
 
     @cached_property
     def sets(self) -> tuple[float, FloatArray]:
