@@ -1,6 +1,6 @@
 """Uncertainty of an effect: départements are the draws, not persons.
 
-Platforms open by département, so persons of one département share what happens there. The default interval leaves out
+Platforms open by département, so persons of one département share what happens there. The interval leaves out
 one département at a time, in the treated arm and in the comparison arm, and adds the two arms' variances (the
 stratified delete-one-group jackknife: Shao & Tu 1995, *The Jackknife and Bootstrap*, section 6.2; Wolter 2007,
 chapter 4), with Student's t on one degree of freedom less than there are treated départements (Donald & Lang 2007):
@@ -14,7 +14,7 @@ two-way clustering"): a cell (g, c) leaves the controls of c out of the sets of 
 
     variance = V(treated) + max(0, V(comparison) - V(cells))
 
-``tests/effects/test_coverage.py`` measures both.
+It is the default; ``tests/effects/test_coverage.py`` measures both.
 
 The interval clustered on matched sets is given beside it as "individual level only": it answers how the effect would
 vary over other persons of the same départements, and is too short for anything else.
@@ -34,7 +34,7 @@ from scipy.special import stdtr, stdtrit
 from pipeline.effects.sample import BoolArray, FloatArray, MatchedSample, ReplicateWeights
 
 Variance = Literal["two_arms", "two_way"]
-DEFAULT_VARIANCE: Variance = "two_arms"
+DEFAULT_VARIANCE: Variance = "two_way"
 
 JACKKNIFE = "jackknife_departement_t"
 JACKKNIFE_TWO_WAY = "jackknife_two_way_departement_t"

@@ -152,8 +152,8 @@ def build_cohort(run: Run) -> StepReport:
             scored = with_prognosis(connection, run.protocol, dates, units)
         except PrognosisError as error:
             report.warnings.append(f"no prognostic score: {error}")
-            scored = {name: _with_scores(table, np.zeros(len(table))) for name, table in units.items()}
-    whole = pa.concat_tables([_named(table, estimand) for estimand, table in scored.items()])
+            scored = {name: _scored(table, name, np.zeros(len(table))) for name, table in units.items()}
+    whole = pa.concat_tables(list(scored.values()))
     pq.write_table(whole, run.home.artefact(run.release, COHORT, "units"), compression="zstd")
     for estimand, table in scored.items():
         kept = table.filter(pc.is_null(table["reason"]))
@@ -165,19 +165,20 @@ def build_cohort(run: Run) -> StepReport:
     return report
 
 
-def _named(table: pa.Table, estimand: str) -> pa.Table:
+def _scored(table: pa.Table, estimand: str, scores: np.ndarray) -> pa.Table:
+    """Rows of the table `units`."""
     named = table.append_column("estimand", pa.array([estimand] * len(table), pa.string()))
-    return named.select(UNITS.names).cast(UNITS.schema)
-
-
-def _with_scores(table: pa.Table, scores: np.ndarray) -> pa.Table:
-    return table.append_column("prognosis", pa.array(scores, pa.float64()))
+    return named.append_column("prognosis", pa.array(scores, pa.float64())).select(UNITS.names).cast(UNITS.schema)
 
 
 def with_prognosis(
     connection: Connection, protocol: Protocol, dates: Calendar, units: dict[str, pa.Table]
 ) -> dict[str, pa.Table]:
-    """Add the prognostic score, learnt on the ITT comparison persons whose year after time zero is complete."""
+    """Complete the rows of `units`: the prognostic score is learnt on ITT comparison persons with a complete year.
+
+    Raises:
+        PrognosisError: too few of them.
+    """
     itt = units["ITT"]
     eligible = pc.and_(pc.is_null(itt["reason"]), pc.equal(itt["arm"], "comparison"))
     learners = itt.filter(eligible)
@@ -204,7 +205,7 @@ def with_prognosis(
         scores = prognostic_scores(
             learning, outcome, person, part, units[estimand]["person"].to_numpy(), protocol.matching.prognosis_folds
         )
-        found[estimand] = _with_scores(units[estimand], scores)
+        found[estimand] = _scored(units[estimand], estimand, scores)
     return found
 
 

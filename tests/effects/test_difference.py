@@ -44,10 +44,10 @@ def test_the_difference_is_treated_minus_the_mean_of_its_controls():
     assert (found.n_treated, found.n_comparison, found.n_sets) == (2, 2, 2)
 
 
-def test_the_interval_is_the_stratified_jackknife_over_departements():
+def test_the_interval_of_two_arms_is_the_stratified_jackknife_over_departements():
     sample = drawn_sample(300, 5, 9)
     outcome = days(sample)
-    found = matched_difference(sample, outcome).estimate
+    found = matched_difference(sample, outcome, variance="two_arms").estimate
     statistic = difference_of_means(sample, outcome)
     codes = range(len(sample.department_codes))
     without = np.array([statistic(sample.weights(d)) for d in codes])

@@ -1,0 +1,148 @@
+"""One estimand ready to be analysed: the matched sample and its outcomes as arrays in member order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pipeline.effects.difference import Difference, difference_in_differences, matched_difference
+from pipeline.effects.sample import BoolArray, FloatArray, MatchedSample
+from pipeline.protocol import Inference
+
+OUTCOME_UNITS = {
+    "days_on_leave": "day",
+    "days_on_leave_change": "day",
+    "days_full_leave": "day",
+    "sustained_return_to_work": "share",
+    "employed": "share",
+    "allowance_eur": "eur",
+}
+"""Outcome -> unit, in the order in which they are published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """Outcomes of every member at one horizon.
+
+    Attributes:
+        days: length of the horizon.
+        complete: bool[n], followed to the horizon.
+        outcomes: outcome -> float64[n]; nan where unknown.
+        invalidity_eur: float64[n].
+    """
+
+    days: int
+    complete: BoolArray
+    outcomes: dict[str, FloatArray]
+    invalidity_eur: FloatArray
+
+    def known(self, outcome: str) -> BoolArray:
+        """bool[n]: members whose outcome is complete and known."""
+        return self.complete & np.isfinite(self.outcomes[outcome])
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The matched sample of one estimand with its outcomes.
+
+    Attributes:
+        estimand: ITT or ATT.
+        members: rows of `members`, ordered by member.
+        units: the unit of each member (its characteristics before time zero).
+        horizons: months -> outcomes.
+        event: str[n] or None, first competing event.
+        event_day: float64[n], its day since time zero, nan without.
+        followed_days: int64[n].
+        rule: levels and cluster minima.
+    """
+
+    estimand: str
+    members: pa.Table
+    units: pa.Table
+    horizons: dict[int, Horizon]
+    event: NDArray[np.object_]
+    event_day: FloatArray
+    followed_days: NDArray[np.int64]
+    rule: Inference
+
+    @cached_property
+    def sample(self) -> MatchedSample:
+        """The matched sample, départements as clusters."""
+        return MatchedSample.from_memberships(
+            self.members["set_id"].to_numpy(),
+            pc.equal(self.members["arm"], "treated").to_numpy(zero_copy_only=False),
+            self.members["department_code"].to_numpy(zero_copy_only=False),
+            self.members["person"].to_numpy(),
+        )
+
+    def difference(self, outcome: str, months: int, among: BoolArray | None = None) -> Difference:
+        """Treated minus comparison at a horizon, over members whose outcome is known.
+
+        Args:
+            outcome: one of `OUTCOME_UNITS`.
+            months: horizon.
+            among: bool[n], members that may count.
+        """
+        horizon = self.horizons[months]
+        levels = {"level": self.rule.level, "minimum_clusters": self.rule.minimum_departments}
+        if outcome == "days_on_leave_change":
+            eligible = horizon.known("days_on_leave")
+            eligible = eligible if among is None else eligible & among
+            before = self.members["days_before"].to_numpy().astype(np.float64)
+            return difference_in_differences(
+                self.sample, horizon.outcomes["days_on_leave"], before, eligible, **levels
+            )  # type: ignore[arg-type]
+        eligible = horizon.known(outcome)
+        eligible = eligible if among is None else eligible & among
+        return matched_difference(self.sample, horizon.outcomes[outcome], eligible, **levels)  # type: ignore[arg-type]
+
+
+def analysis(
+    estimand: str, members: pa.Table, units: pa.Table, outcomes: pa.Table, events: pa.Table,
+    horizons_days: dict[int, int], rule: Inference,
+) -> Analysis:  # fmt: skip
+    """Assemble an estimand from its tables.
+
+    Args:
+        estimand: ITT or ATT.
+        members: table `members`.
+        units: table `units`.
+        outcomes: table `outcomes`.
+        events: table `events`.
+        horizons_days: months -> days.
+        rule: inference section of the protocol.
+    """
+    mine = members.filter(pc.equal(members["estimand"], estimand)).sort_by("member")
+    own = units.filter(pc.equal(units["estimand"], estimand)).sort_by("unit")
+    described = own.take(pa.array(np.searchsorted(own["unit"].to_numpy(), mine["unit"].to_numpy())))
+    happened = events.filter(pc.equal(events["estimand"], estimand)).sort_by("member")
+    return_day = _numbers(happened["return_day"])
+    found: dict[int, Horizon] = {}
+    for months, days in sorted(horizons_days.items()):
+        table = outcomes.filter(
+            pc.and_(pc.equal(outcomes["estimand"], estimand), pc.equal(outcomes["horizon_months"], months))
+        ).sort_by("member")
+        on_leave, part_time = _numbers(table["days_on_leave"]), _numbers(table["days_part_time"])
+        values = {
+            "days_on_leave": on_leave,
+            "days_full_leave": on_leave - part_time,
+            "sustained_return_to_work": (return_day < days).astype(np.float64),
+            "employed": _numbers(table["employed"]),
+            "allowance_eur": _numbers(table["allowance_eur"]),
+        }
+        complete = table["complete"].to_numpy(zero_copy_only=False).astype(np.bool_)
+        found[months] = Horizon(days, complete, values, _numbers(table["invalidity_eur"]))
+    return Analysis(
+        estimand, mine, described, found,
+        happened["event"].to_numpy(zero_copy_only=False), _numbers(happened["event_day"]),
+        happened["followed_days"].to_numpy(), rule,
+    )  # fmt: skip
+
+
+def _numbers(column: pa.ChunkedArray) -> FloatArray:
+    return pc.cast(column, pa.float64()).to_numpy()

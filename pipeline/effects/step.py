@@ -1,0 +1,466 @@
+"""The step `effects`: every estimate of the release, still with the persons behind it, before disclosure control.
+
+A failed gate withholds an estimand before its outcomes are opened; a failed placebo withholds it after. Withheld rows
+keep their keys, have no value and say why.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline import database
+from pipeline.database import Connection
+from pipeline.effects import whole
+from pipeline.effects.analysis import OUTCOME_UNITS, Analysis, analysis
+from pipeline.effects.curves import incidence_curves, share_curves
+from pipeline.effects.difference import Difference, matched_difference
+from pipeline.effects.jackknife import TOO_FEW_CLUSTERS
+from pipeline.effects.placebo import Placebo, PlaceboVerdict, placebo_family
+from pipeline.effects.power import minimum_detectable_effect
+from pipeline.effects.savings import savings
+from pipeline.effects.sensitivity import e_value_of_difference, outcome_standard_deviation
+from pipeline.matching.step import Design
+from pipeline.protocol import Protocol
+from pipeline.run import Run, StepReport
+from pipeline.study.covariates import band_label, bands
+from pipeline.study.step import COHORT, ESTIMANDS, MATCHING, OUTCOMES_STEP, Calendar, open_study
+from pipeline.study.weekly import weekly_states
+from pipeline.tables import codes
+from pipeline.tables.published import published
+
+STEP = "effects"
+HEADLINE = ("ITT", "days_on_leave")
+STRATA = ("risk", "status", "sex", "age_band", "cause", "elapsed_band")
+STRATUM_OUTCOMES = ("days_on_leave", "sustained_return_to_work")
+GATE, PLACEBO = "gate", "placebo"
+Row = dict[str, Any]
+
+
+def estimate(run: Run) -> StepReport:
+    """Write the estimate tables `impact`, curves, `savings`, `balance`, `sensitivity`, `placebo`, `power`, `flow`."""
+    home, release, protocol = run.home, run.release, run.protocol
+    verdicts = json.loads(home.artefact(release, MATCHING, "gate", "json").read_text(encoding="utf-8"))
+    held = {name: GATE for name in ESTIMANDS if verdicts[name]["status"] == "fail"}
+    tables: dict[str, list[Row]] = {
+        name: [] for name in ("impact", "return_to_work_curve", "on_leave_curve", "savings", "power")
+    }
+    report, facts = StepReport(), {"gate": verdicts}
+    with database.connect(home.scratch) as connection:
+        open_study(connection, home, release)
+        dates = Calendar.load(home.artefact(release, COHORT, "calendar", "json"))
+        opened = {name: _open(run, name) for name in ESTIMANDS if name not in held}
+        opened = {name: found for name, found in opened.items() if found.members.num_rows}
+        held |= {name: GATE for name in ESTIMANDS if name not in opened}
+        run.progress("estimating", 0, 4)
+        placebos = _placebos(connection, run, dates, opened)
+        held |= {v.estimand: PLACEBO for v in placebos if v.passed is False and v.estimand not in held}
+        run.progress("estimating", 1, 4)
+        specifications = _specifications(connection, run, dates, opened, held)
+        run.progress("estimating", 2, 4)
+        for estimand in ESTIMANDS:
+            found = None if estimand in held else opened[estimand]
+            reason = held.get(estimand)
+            tables["impact"] += _impact(protocol, estimand, found, reason)
+            tables["power"] += _power(protocol, estimand, opened.get(estimand))
+            tables["savings"] += _savings(connection, run, dates, estimand, found, reason)
+            tables["on_leave_curve"] += _on_leave(connection, protocol, dates, estimand, found, reason)
+            tables["return_to_work_curve"] += _incidence(protocol, estimand, found, reason)
+        run.progress("estimating", 3, 4)
+        facts["uptake"] = _uptake(connection, opened.get("ITT"), protocol)
+    frames = {name: pd.DataFrame(rows) for name, rows in tables.items()}
+    frames["placebo"] = pd.DataFrame([_placebo_row(verdict) for verdict in placebos])
+    frames["sensitivity"] = pd.DataFrame(specifications)
+    balance = pd.read_parquet(home.artefact(release, MATCHING, "balance"))
+    frames["balance"] = balance.assign(reason=None) if len(balance) else balance
+    facts["held"] = held
+    for name, frame in frames.items():
+        frame.to_parquet(home.artefact(release, STEP, name))
+        report.rows[name] = len(frame)
+    home.artefact(release, STEP, "facts", "json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    for verdict in placebos:
+        if verdict.passed is False:
+            report.failures[f"placebo:{verdict.test}"] = f"{verdict.test} finds an effect where there can be none"
+    report.tables["Placebo tests"] = frames["placebo"]
+    report.figures["effect withheld"] = ", ".join(f"{k}: {v}" for k, v in held.items()) or "no"
+    run.progress("estimating", 4, 4)
+    return report
+
+
+def _open(run: Run, estimand: str) -> Analysis:
+    """Outcomes of one estimand: called only for those the gate let through."""
+    read = {
+        name: pq.read_table(run.home.artefact(run.release, step, name))
+        for step, name in ((MATCHING, "members"), (COHORT, "units"), (OUTCOMES_STEP, "outcomes"), (OUTCOMES_STEP, "events"))
+    }
+    protocol = run.protocol
+    return analysis(
+        estimand, read["members"], read["units"], read["outcomes"], read["events"],
+        protocol.study.horizons_days, protocol.inference,
+    )  # fmt: skip
+
+
+def strata_of(found: Analysis, protocol: Protocol) -> dict[str, np.ndarray]:
+    """Stratum of each member, by its own characteristics before time zero (a set belongs where its treated belongs)."""
+    units, study = found.units, protocol.study
+    age = bands(units["age"].to_numpy().astype(np.int64), study.age_bands)
+    elapsed = bands(pc.fill_null(units["elapsed"], 0).to_numpy().astype(np.int64), study.elapsed_bands)
+    ald = units["ald"].to_numpy(zero_copy_only=False)
+    risk = units["risk"].to_numpy(zero_copy_only=False)
+    return {
+        "risk": risk,
+        "status": units["status"].to_numpy(zero_copy_only=False),
+        "sex": units["sex"].to_numpy(zero_copy_only=False),
+        "age_band": np.array([band_label(i, study.age_bands) for i in age], dtype=object),
+        "cause": np.where(risk == "sickness", np.where(ald, "sickness_ald", "sickness"), "work_injury").astype(object),
+        "elapsed_band": np.array([band_label(i, study.elapsed_bands) for i in elapsed], dtype=object),
+    }
+
+
+def expected_strata(protocol: Protocol, estimand: str) -> dict[str, tuple[str, ...]]:
+    """Strata that are always published, whoever is in them: presence must not depend on the data."""
+    study = protocol.study
+    listed = {
+        "risk": ("sickness", "work_injury"),
+        "status": tuple(code.code for code in codes.STATUS if code.code != "*"),
+        "sex": ("male", "female"),
+        "age_band": tuple(band_label(i, study.age_bands) for i in range(len(study.age_bands))),
+        "cause": tuple(code.code for code in codes.CAUSE if code.code != "*"),
+        "elapsed_band": tuple(band_label(i, study.elapsed_bands) for i in range(len(study.elapsed_bands))),
+    }
+    if estimand == "ITT":  # time zero is the same elapsed day for everyone
+        listed["elapsed_band"] = (band_label(int(bands(np.array([study.trigger_days]), study.elapsed_bands)[0]), study.elapsed_bands),)
+    return listed
+
+
+def _withheld(difference: Difference, reason: str | None) -> str | None:
+    if reason is not None:
+        return reason
+    return TOO_FEW_CLUSTERS if difference.estimate.reason == TOO_FEW_CLUSTERS else None
+
+
+def _impact(protocol: Protocol, estimand: str, found: Analysis | None, reason: str | None) -> Iterator[Row]:
+    primary = protocol.study.primary_horizon_months
+    wanted = [(outcome, months, "all", "all") for outcome in OUTCOME_UNITS for months in protocol.study.horizons_days]
+    wanted += [
+        (outcome, primary, kind, stratum)
+        for kind, listed in expected_strata(protocol, estimand).items()
+        for stratum in listed
+        for outcome in STRATUM_OUTCOMES
+    ]
+    strata = strata_of(found, protocol) if found else {}
+    for outcome, months, kind, stratum in wanted:
+        row: Row = {
+            "estimand": estimand, "outcome": outcome, "horizon_months": months, "stratum_type": kind, "stratum": stratum,
+            "is_headline": (estimand, outcome, months, kind) == (*HEADLINE, primary, "all"),
+            "unit": OUTCOME_UNITS[outcome], "reason": reason,
+        }  # fmt: skip
+        if found is not None:
+            among = None if kind == "all" else found.sample.of_treated(strata[kind]) == stratum
+            row |= _difference(found.difference(outcome, months, among))
+            if not math.isnan(row["difference"]) and outcome != "days_on_leave_change":
+                known = found.horizons[months].known(outcome)
+                eligible = known if among is None else known & among
+                sd = outcome_standard_deviation(found.sample, found.horizons[months].outcomes[outcome], eligible)
+                row["e_value"] = e_value_of_difference(found.difference(outcome, months, among).estimate, sd).point
+        yield row
+
+
+def _difference(found: Difference) -> Row:
+    estimate_ = found.estimate
+    return {
+        "n_treated": found.n_treated, "n_comparison": found.n_comparison,
+        "value_treated": found.value_treated, "value_comparison": found.value_comparison,
+        "difference": estimate_.value, "ci_low": estimate_.ci_low, "ci_high": estimate_.ci_high,
+        "ci_method": estimate_.method, "reason": _withheld(found, None),
+    }  # fmt: skip
+
+
+def _power(protocol: Protocol, estimand: str, found: Analysis | None) -> Iterator[Row]:
+    """The minimum detectable effect is no effect: it is said whatever the placebos say, but needs the gate."""
+    for outcome in STRATUM_OUTCOMES:
+        for months in protocol.study.horizons_days:
+            row: Row = {
+                "estimand": estimand, "outcome": outcome, "horizon_months": months, "unit": OUTCOME_UNITS[outcome],
+                "reason": None if found else GATE,
+            }  # fmt: skip
+            if found is not None:
+                difference = found.difference(outcome, months)
+                row |= {
+                    "n_treated": difference.n_treated,
+                    "n_comparison": difference.n_comparison,
+                    "minimum_detectable_effect": minimum_detectable_effect(
+                        difference.estimate, power=protocol.inference.power, level=protocol.inference.level
+                    ),
+                    "reason": _withheld(difference, None),
+                }
+            yield row
+
+
+def _savings(
+    connection: Connection, run: Run, dates: Calendar, estimand: str, found: Analysis | None, reason: str | None
+) -> Iterator[Row]:
+    for perimeter in (code.code for code in codes.PERIMETER):
+        for months, days in run.protocol.study.horizons_days.items():
+            row: Row = {"estimand": estimand, "perimeter": perimeter, "horizon_months": months, "reason": reason}
+            cost, contributions = _cost_per_person(connection, run, dates, estimand, days)
+            if found is not None and cost is not None:
+                horizon = found.horizons[months]
+                euros = horizon.outcomes["allowance_eur"]
+                if perimeter == "allowances_and_invalidity":
+                    euros = euros + horizon.invalidity_eur
+                base = matched_difference(found.sample, euros, horizon.complete)
+                days_base = matched_difference(found.sample, horizon.outcomes["days_on_leave"], horizon.complete)
+                per_day = base.value_comparison / days_base.value_comparison if days_base.value_comparison else math.nan
+                result = savings(
+                    found.sample, euros, horizon.outcomes["days_on_leave"], horizon.complete,
+                    cost_per_person=cost, mean_daily_allowance=per_day,
+                    level=run.protocol.inference.level, minimum_clusters=run.protocol.inference.minimum_departments,
+                )  # fmt: skip
+                treated = found.sample.treated & horizon.complete
+                row |= {
+                    "n_persons": result.n_persons, "n_comparison": result.n_comparison,
+                    "n_entered": contributions, "largest_share": _largest_share(euros[treated]),
+                    "gross_eur_per_person": result.gross.value, "cost_eur_per_person": cost,
+                    "net_eur_per_person": result.net.value, "net_ci_low": result.net.ci_low,
+                    "net_ci_high": result.net.ci_high, "gross_total_eur": result.gross_total_eur,
+                    "cost_total_eur": result.cost_total_eur, "net_total_eur": result.net_total_eur,
+                    "probability_net_positive": result.probability_net_positive,
+                    "cost_eur_per_day_avoided": result.cost_eur_per_day_avoided,
+                    "reason": _withheld(base, reason),
+                }  # fmt: skip
+            yield row
+
+
+def _largest_share(values: np.ndarray) -> float:
+    """Largest contribution of one person to a sum of euros, for the dominance rule."""
+    total = float(np.sort(values).sum())
+    return float(values.max()) / total if values.size and total > 0 else 0.0
+
+
+def _cost_per_person(
+    connection: Connection, run: Run, dates: Calendar, estimand: str, days: int
+) -> tuple[float | None, int]:
+    """Platform costs up to the end of the entry window over the persons of the estimand entered by then."""
+    units = pq.read_table(
+        run.home.artefact(run.release, COHORT, "units"), columns=["estimand", "arm", "reason", "time_zero"]
+    )
+    connection.register("cohort_units", units)
+    ((euros, persons),) = connection.execute(
+        "SELECT (SELECT sum(amount) FROM programme_costs WHERE last_day(CAST(month || '-01' AS DATE)) <= $end), "
+        "(SELECT count(*) FROM cohort_units WHERE estimand = $estimand AND arm = 'treated' AND reason IS NULL "
+        "AND time_zero <= $end)",
+        {"end": (np.datetime64(dates.follow_up_end) - np.timedelta64(days, "D")).item(), "estimand": estimand},
+    ).fetchall()
+    if euros is None or not persons:
+        return None, int(persons)
+    return float(euros) / int(persons), int(persons)
+
+
+def _on_leave(
+    connection: Connection, protocol: Protocol, dates: Calendar, estimand: str, found: Analysis | None, reason: str | None
+) -> Iterator[Row]:
+    weeks = protocol.inference.curve_weeks
+    if found is None:
+        for arm in ("treated", "comparison"):
+            for week in range(weeks + 1):
+                yield {"estimand": estimand, "arm": arm, "week": week, "reason": reason}
+        return
+    state = weekly_states(connection, found.members, weeks, dates.follow_up_end)
+    rule = protocol.inference
+    curves = share_curves(found.sample, state, level=rule.level, minimum_clusters=rule.minimum_departments)
+    by = {(curve.arm, curve.name): curve for curve in curves}
+    for arm in ("treated", "comparison"):
+        leave, part = by[arm, "on_leave"], by[arm, "part_time"]
+        first = leave.persons[0] if len(leave.persons) else 0
+        for week in range(weeks + 1):
+            persons = int(leave.persons[week])
+            enough = persons >= rule.curve_minimum_share * first
+            row = {"estimand": estimand, "arm": arm, "week": week, "n_persons": persons, "reason": None}
+            if enough:
+                share = float(leave.value[week])
+                row |= {
+                    "share_on_leave": share, "share_part_time": float(part.value[week]),
+                    "ci_low": float(leave.ci_low[week]), "ci_high": float(leave.ci_high[week]),
+                }  # fmt: skip
+            else:
+                row["n_persons"] = 0
+            yield row
+
+
+def _incidence(protocol: Protocol, estimand: str, found: Analysis | None, reason: str | None) -> Iterator[Row]:
+    weeks, names = protocol.inference.curve_weeks, [code.code for code in codes.EVENT]
+    if found is None:
+        for arm in ("treated", "comparison"):
+            for name in names:
+                for week in range(weeks + 1):
+                    yield {"estimand": estimand, "arm": arm, "week": week, "event": name, "reason": reason}
+        return
+    listed = {name: number for number, name in enumerate(names, start=1)}
+    known = np.array([listed.get(name, 0) for name in found.event], dtype=np.int64)
+    time = np.where(known > 0, found.event_day, found.followed_days).astype(np.int64)
+    rule = protocol.inference
+    curves = incidence_curves(
+        found.sample, time, known, events=listed, weeks=weeks, eligible=found.followed_days > 0,
+        level=rule.level, minimum_clusters=rule.minimum_departments,
+    )  # fmt: skip
+    followed = np.sort(found.followed_days)
+    for curve in curves:
+        for week in range(weeks + 1):
+            row = {
+                "estimand": estimand, "arm": curve.arm, "week": week, "event": curve.name,
+                "at_risk": int(curve.persons[week]), "reason": None,
+            }  # fmt: skip
+            still = (len(followed) - np.searchsorted(followed, 7 * week)) / max(len(followed), 1)
+            if still >= rule.curve_minimum_share:
+                row |= {
+                    "cumulative_incidence": float(curve.value[week]),
+                    "ci_low": float(curve.ci_low[week]), "ci_high": float(curve.ci_high[week]),
+                }  # fmt: skip
+            else:
+                row["at_risk"] = 0
+            yield row
+
+
+def _placebos(
+    connection: Connection, run: Run, dates: Calendar, opened: dict[str, Analysis]
+) -> tuple[PlaceboVerdict, ...]:
+    """The tests that must find nothing, taken together (Holm)."""
+    protocol, family = run.protocol, []
+    months = protocol.study.primary_horizon_months
+    for estimand in ESTIMANDS:
+        found, estimate_ = opened.get(estimand), None
+        if found is not None:
+            before = found.members["days_before"].to_numpy().astype(np.float64)
+            estimate_ = matched_difference(
+                found.sample, before, found.horizons[months].complete, level=protocol.inference.level,
+                minimum_clusters=protocol.inference.minimum_departments,
+            ).estimate  # fmt: skip
+        why = "days on leave in months -18 to -7 before the leave, in the matched sample"
+        if estimate_ is None:
+            why = "not tested: no comparison passed the gate"
+        family.append(Placebo(f"pre_period_days_{estimand.lower()}", estimand, estimate_, why))
+    difference, played, why = None, 0, "not tested: no comparison passed the gate"
+    if "ITT" in opened:
+        units = _eligible_units(run, "ITT")
+        difference, played = whole.placebo_departments(connection, protocol, dates, units)
+        why = f"{played} comparison départements played as if designated, days on leave at {months} months"
+        if difference is None:
+            why = f"not tested: {played} comparison départements are too few to play designated ones"
+    family.append(Placebo("placebo_departments", "ITT", difference.estimate if difference else None, why))
+    early = whole.placebo_opening(connection, protocol, dates) if "ITT" in opened else None
+    open_study(connection, run.home, run.release)  # the placebo moved the opening dates
+    shift = protocol.inference.placebo_shift_months
+    why = f"platforms played as if opened {shift} months earlier, days on leave at {months} months"
+    if early is None:
+        why = f"not tested: not enough history before an opening {shift} months earlier"
+    family.append(Placebo("placebo_opening", "ITT", early.estimate if early else None, why))
+    return placebo_family(family, level=protocol.inference.placebo_level)
+
+
+def _placebo_row(verdict: PlaceboVerdict) -> Row:
+    return {
+        "test": verdict.test, "estimand": verdict.estimand, "difference": verdict.difference, "ci_low": verdict.ci_low,
+        "ci_high": verdict.ci_high, "passed": verdict.passed, "description": verdict.description, "reason": None,
+    }  # fmt: skip
+
+
+def _eligible_units(run: Run, estimand: str) -> pa.Table:
+    units = pq.read_table(run.home.artefact(run.release, COHORT, "units"))
+    return units.filter(pc.and_(pc.equal(units["estimand"], estimand), pc.is_null(units["reason"]))).sort_by("unit")
+
+
+def _specifications(
+    connection: Connection, run: Run, dates: Calendar, opened: dict[str, Analysis], held: dict[str, str]
+) -> list[Row]:
+    """The headline's difference with one decision changed at a time."""
+    protocol, months = run.protocol, run.protocol.study.primary_horizon_months
+    base = Design.of(protocol.matching)
+    designs = {
+        "caliper_0_1": (replace(base, caliper_sd=0.1), "caliper 0.1 SD"),
+        "caliper_none": (replace(base, caliper_sd=None), "no caliper"),
+        "ratio_1": (replace(base, ratio=1), "one control per treated"),
+        "ratio_5": (replace(base, ratio=5), "five controls per treated"),
+        "with_replacement": (replace(base, replacement=True), "controls may serve several treated"),
+    }
+    rows: list[Row] = []
+
+    def add(name: str, estimand: str, description: str, difference: Difference | None) -> None:
+        row: Row = {
+            "specification": f"{name}_{estimand.lower()}", "estimand": estimand, "outcome": "days_on_leave",
+            "horizon_months": months, "description": description, "reason": held.get(estimand),
+        }  # fmt: skip
+        if difference is not None and estimand not in held:
+            found = _difference(difference)
+            row |= {name: found[name] for name in ("n_treated", "n_comparison", "difference", "ci_low", "ci_high", "reason")}
+        rows.append(row)
+
+    def attempt(units: pa.Table | None, estimand: str, design: Design, rule: Protocol = protocol) -> Difference | None:
+        if units is None or estimand in held:
+            return None
+        try:
+            return whole.variant(connection, rule, dates, units, estimand, design)
+        except whole.NOT_POSSIBLE:
+            return None
+
+    for estimand in ESTIMANDS:
+        units = _eligible_units(run, estimand) if estimand in opened else None
+        add("protocol", estimand, "the protocol itself", opened[estimand].difference("days_on_leave", months) if estimand in opened else None)
+        for name, (design, description) in designs.items():
+            add(name, estimand, description, attempt(units, estimand, design))
+        employees = None if units is None else units.filter(pc.equal(units["status"], "employee"))
+        add("without_self_employed", estimand, "employees alone", attempt(employees, estimand, base))
+    if "ITT" in opened and "ITT" not in held:
+        later = protocol.model_copy(update={"study": protocol.study.model_copy(update={"trigger_days": 90})})
+        add("trigger_90", "ITT", "time zero at 90 days on leave", _rebuilt(connection, later, dates, attempt, gap=False))
+        for gap in (0, 7, 30):
+            changed = protocol.model_copy(update={"leave": protocol.leave.model_copy(update={"gap_days": gap})})
+            difference = _rebuilt(connection, changed, dates, attempt, gap=True)
+            add(f"gap_{gap}", "ITT", f"paid periods up to {gap} days apart are one leave", difference)
+    else:
+        for name, description in (("trigger_90", "time zero at 90 days on leave"), *((f"gap_{g}", f"paid periods up to {g} days apart are one leave") for g in (0, 7, 30))):
+            add(name, "ITT", description, None)
+    return rows
+
+
+def _rebuilt(connection: Connection, protocol: Protocol, dates: Calendar, attempt: Any, *, gap: bool) -> Difference | None:
+    make = whole.units_with_gap if gap else whole.units_under
+    try:
+        units = make(connection, protocol, dates)["ITT"]
+        found: Difference | None = attempt(units, "ITT", Design.of(protocol.matching), protocol)
+        return found
+    except whole.NOT_POSSIBLE:
+        return None
+    finally:
+        if gap:
+            whole.released_leaves(connection)
+
+
+def _uptake(connection: Connection, found: Analysis | None, protocol: Protocol) -> Row:
+    """Share of the treated ITT persons accompanied within the primary horizon, for the coherence line."""
+    if found is None:
+        return {"n_treated": 0, "n_accompanied": 0}
+    complete = found.horizons[protocol.study.primary_horizon_months].complete
+    treated = found.members.filter(pa.array(found.sample.treated & complete))
+    connection.register("treated_members", treated.select(["person", "time_zero"]))
+    ((persons, accompanied),) = connection.execute(
+        "SELECT count(*), count(*) FILTER (WHERE person IN (SELECT r.person FROM reports r JOIN agreements a USING "
+        "(person, case_number) WHERE a.scope = 'accompaniment' AND a.event = 'agreement' AND r.first_contact_date < "
+        "m.time_zero + CAST($days AS INTEGER))) FROM treated_members m",
+        {"days": protocol.study.primary_horizon_days},
+    ).fetchall()
+    return {"n_treated": int(persons), "n_accompanied": int(accompanied)}
+
+
+def columns_of(table: str) -> tuple[str, ...]:
+    """Published columns that a raw estimate table may fill."""
+    return published(table).names
