@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import socket
-import subprocess
 import sys
 import traceback
 from enum import StrEnum
@@ -15,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from pipeline.home import Home, HomeError, Landing
+from pipeline.home import Home, Landing
 from pipeline.orchestration.console import shown
 from pipeline.orchestration.errors import is_ours, sentence
 
@@ -198,52 +195,12 @@ def ui(
 
     Example: pdp ui --home territory/home
     """
-    command, environment = ui_command(Home(home), landing, port, read_only=read_only)
+    from pipeline.orchestration.ui import command, serve
+
+    arguments, environment = command(Home(home), landing, port, read_only=read_only)
     _say(f"UI: http://127.0.0.1:{port}  (stop with Ctrl-C)")
-    process = subprocess.Popen(command, env=environment)  # noqa: S603  fixed command
-    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
-    try:
-        status = process.wait()
-    except KeyboardInterrupt:
-        process.send_signal(signal.SIGINT)
-        status = 0 if process.wait() is not None else 1
-    if status not in (0, -signal.SIGTERM, -signal.SIGINT):
+    if status := serve(arguments, environment):
         raise CommandError(f"the UI stopped with status {status}")
-
-
-def ui_command(home: Home, landing: Path | None, port: int, *, read_only: bool) -> tuple[list[str], dict[str, str]]:
-    """Command line and environment of the UI.
-
-    The whole UI needs Dagster's daemon too, for its schedule, its sensor and its queue of runs: `dagster dev` starts
-    both on one code server. A reader needs the web server alone.
-
-    Raises:
-        HomeError: the landing folder is not known, or the port is taken.
-    """
-    from pipeline.orchestration import instance
-
-    folder = instance.prepare(home)
-    known = instance.recall(home)
-    if landing is None and known is None:
-        raise HomeError(f"no run has been made in {home.root} yet; say where deliveries land with --landing DIR")
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise HomeError(f"port {port} is taken; choose another with --port") from None
-    environment = {
-        **os.environ,
-        "DAGSTER_HOME": str(folder),
-        "DAGSTER_REDACT_USER_CODE_ERRORS": "1",
-        "PDP_HOME": str(home.root.resolve()),
-        "PDP_LANDING": str(landing.resolve()) if landing else (known.landing if known else ""),
-        "PDP_PROTOCOL": known.protocol if known else "",
-    }
-    python = [sys.executable, "-m"]
-    program = ["dagster_webserver", "--read-only"] if read_only else ["dagster", "dev"]
-    where = ["-m", "pipeline.orchestration.definitions", "-h", "127.0.0.1", "-p", str(port)]
-    return [*python, *program, *where], environment
 
 
 class CommandError(RuntimeError):
