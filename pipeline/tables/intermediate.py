@@ -104,6 +104,7 @@ REPORT_MEASURES = _table(
     "report_measures", "pseudonymise", "Mesures", "Measures", (),
     PERSON,
     CASE,
+    _("report_date", D, "bilan", "report", QI),
     _("measure", T, "mesure", "measure", codes=c.MEASURE),
     _("status", T, "statut", "status", codes=c.MEASURE_STATUS),
     _("start_date", D, "début", "start"),

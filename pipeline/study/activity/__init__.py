@@ -1,0 +1,1 @@
+"""What the platforms did and whom they accompanied: counts of persons, one case each (the first)."""

@@ -1,0 +1,48 @@
+-- One row per accompanied person: its first case whose accompaniment was agreed, with the dates of its milestones.
+-- A person counts once, so that cells of persons add up over platforms and quarters.
+CREATE OR REPLACE TEMP TABLE cases AS
+WITH agreed AS (
+    SELECT person, case_number, min(event_date) AS agreement_date
+    FROM agreements
+    WHERE scope = 'accompaniment' AND event = 'agreement'
+    GROUP BY person, case_number
+),
+described AS (
+    SELECT
+        r.person,
+        r.case_number,
+        a.agreement_date,
+        min_by(r.platform_id, r.report_number) AS platform_id,
+        min(r.referral_date) AS referral_date,
+        min(r.first_contact_date) AS first_contact_date,
+        min(r.diagnosis_date) AS diagnosis_date,
+        min(r.plan_date) AS plan_date,
+        min(r.report_date) AS first_report_date,
+        max(r.exit_date) AS exit_date,
+        min_by(r.referral_source, r.report_number) AS referral_source,
+        min_by(r.occupation_status, r.report_number) AS occupation_status,
+        min_by(r.leave_risk, r.report_number) AS leave_risk,
+        min_by(coalesce(r.pathology, 'not_given'), r.report_number) AS pathology,
+        max_by(r.exit, r.report_number) FILTER (WHERE r.exit_date IS NOT NULL) AS exit
+    FROM reports AS r
+    JOIN agreed AS a USING (person, case_number)
+    GROUP BY r.person, r.case_number, a.agreement_date
+),
+first_case AS (
+    SELECT *, row_number() OVER (PARTITION BY person ORDER BY first_contact_date, case_number) AS nth FROM described
+)
+SELECT
+    f.* EXCLUDE (nth),
+    p.sex,
+    year(f.first_contact_date) - p.birth_year AS age,
+    coalesce(
+        max_by(h.department_code, h.valid_from) FILTER (WHERE h.valid_from <= strftime(f.first_contact_date, '%Y-%m')),
+        min_by(h.department_code, h.valid_from)
+    ) AS department_code,
+    coalesce(max_by(h.employer_size, h.valid_from), 'not_given') AS employer_size,
+    coalesce(max_by(sector_of(h.activity_code), h.valid_from), 'unknown') AS sector
+FROM first_case AS f
+JOIN persons AS p USING (person)
+LEFT JOIN person_history AS h USING (person)
+WHERE f.nth = 1
+GROUP BY ALL
