@@ -44,7 +44,9 @@ def simulate(
     history_months: Annotated[int, typer.Option(min=0, help="Monthly deliveries before the start.")] = 24,
     persons: Annotated[int, typer.Option(min=1, help="Insured persons in the territory.")] = 48_000,
     seed: Annotated[int, typer.Option(help="Seed of every draw: the same seed writes the same bytes.")] = 1,
-    effect: Annotated[str, typer.Option(metavar="NAME", help="The programme's true effect, by name.")] = "moderate",
+    effect: Annotated[
+        str, typer.Option(metavar="NAME", help="The true effect: null, moderate, strong, heterogeneous, selection.")
+    ] = "moderate",
 ) -> None:
     """Write synthetic deliveries whose true effect is known.
 
@@ -53,14 +55,23 @@ def simulate(
     Example: pdp simulate --landing territory/landing --persons 20000 --seed 7
     """
     from pipeline.simulation import simulate as write
-    from pipeline.simulation.config import WorldConfig
 
     try:
-        config = WorldConfig(start, months, history_months, persons, seed, effect)
+        with shown(err) as progress:
+            truth = write(
+                landing,
+                start=start,
+                months=months,
+                history_months=history_months,
+                persons=persons,
+                seed=seed,
+                effect=effect,
+                progress=progress,
+            )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    with shown(err) as progress:
-        truth = write(landing, config, progress=progress)
+    except FileExistsError as error:
+        raise CommandError(str(error)) from None
     _say(f"deliveries: {landing}")
     _say(f"truth:      {truth}")
 

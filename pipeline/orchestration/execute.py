@@ -31,7 +31,7 @@ class Outcome:
 
     Attributes:
         folder: the published release.
-        warnings: sentences of checks that did not pass and stop nothing (an effect withheld, for example).
+        warnings: sentences worth reading that stopped nothing: checks not passed (an effect withheld), then the steps'.
     """
 
     folder: Path
@@ -69,11 +69,11 @@ def _execute(home: Home, landing: Landing, release: str, protocol: Path | None, 
     # Dagster takes seconds to import: only here, once everything that needs no Dagster has passed.
     import dagster as dg
 
-    from pipeline.orchestration import instance
+    from pipeline.orchestration import instance, reports
     from pipeline.orchestration.definitions import defs
     from pipeline.orchestration.partitions import FIRST_MONTH, MONTHS
     from pipeline.orchestration.resources import HOME, LANDING, PdpHome
-    from pipeline.orchestration.steps import listener
+    from pipeline.orchestration.steps import STORY, listener
 
     if not MONTHS.has_partition_key(release):
         raise HomeError(f"release {release} is not between {FIRST_MONTH} and the current month")
@@ -106,7 +106,8 @@ def _execute(home: Home, landing: Landing, release: str, protocol: Path | None, 
     events = result.all_events
     if not result.success:
         raise RunFailed(why(events))
-    return Outcome(home.release(release), _not_passed(events))
+    said = [warning for step in STORY for warning in reports.warnings(home, release, step)]
+    return Outcome(home.release(release), [*_not_passed(events), *said])
 
 
 def _not_passed(events: Iterable[DagsterEvent]) -> list[str]:

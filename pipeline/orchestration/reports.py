@@ -35,15 +35,24 @@ def save(home: Home, release: str, step: str, report: StepReport) -> None:
     partial.replace(path)
 
 
+def _saved(home: Home, release: str, step: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(home.artefact(release, step, REPORT, "json").read_text(encoding="utf-8"))
+    return content
+
+
 def failures(home: Home, release: str, step: str, family: str) -> dict[str, str]:
     """Promises of one family that a step says it did not keep: reason -> sentence.
 
     Raises:
         FileNotFoundError: the step has left no report for this release.
     """
-    path = home.artefact(release, step, REPORT, "json")
-    found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))["failures"]
+    found: dict[str, str] = _saved(home, release, step)["failures"]
     return {name: sentence for name, sentence in found.items() if family_of(name) == family}
+
+
+def warnings(home: Home, release: str, step: str) -> list[str]:
+    """A step's sentences that are worth reading and stop nothing; FileNotFoundError without a report."""
+    return list(_saved(home, release, step)["warnings"])
 
 
 def family_of(failure: str) -> str:

@@ -28,10 +28,10 @@ WRITER = "home_writer"
 """Dagster pool of every step: one writes at a time, whatever launched it (limit in dagster.yaml)."""
 
 JUDGED = {
-    "ingest": {"schema", "quality"},
+    "ingest": {"quality"},
     "pseudonymise": {"privacy"},
     "matching": {"balance"},
-    "effects": {"balance", "placebo"},
+    "effects": {"placebo"},
     "anonymise": {"privacy"},
 }
 """Step -> families of failures that a check reads. A failure that no check would read stops the step itself."""
