@@ -1,0 +1,217 @@
+"""What a data-protection officer reads and signs: attacker, rules, measured figures, what is left of the risk.
+
+`record` gathers everything as plain data (`audit.json`); `document` lays it out (`audit.html`). It states rules and
+measures; it never promises anonymity. Criteria: opinion 05/2014 of the Article 29 working party (singling out,
+linkability, inference).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.home import add_months
+from pipeline.protocol import Protocol
+from pipeline.release import french, verify
+from pipeline.release.facts import ReleaseFacts
+from pipeline.release.synthesis import environment, stylesheet
+from pipeline.tables.descriptor import code_labels
+from pipeline.tables.inputs import INPUTS
+from pipeline.tables.published import EXACT, published
+
+REASSESSMENT_MONTHS = 12
+
+RULES = {
+    "manifest": "Manifeste complet, protocole conforme à son empreinte",
+    "files": "Chaque fichier est celui qui a été publié",
+    "tables": "Tables, colonnes et types déclarés",
+    "dictionary": "Dictionnaire et descripteur conformes aux tables",
+    "database": "Base DuckDB identique aux fichiers Parquet",
+    "codes": "Codes dans leur liste fermée",
+    "k": "Aucun effectif publié sous k personnes",
+    "suppression": "Toute case masquée est signalée, avec sa raison",
+    "subtraction": "Aucune case masquée ne se retrouve par différence",
+    "rounding": "Effectifs arrondis",
+    "microdata": "Microdonnées : k personnes et l situations par classe",
+    "accounting": "Toute ligne lue est comptée",
+    "documents": "Documents autonomes",
+}
+"""French title of each rule of `verify`."""
+
+ATTACKER = (
+    "Il connaît les tables publiées, toutes les publications précédentes, ce code, le protocole et les hiérarchies de "
+    "généralisation.",
+    "Il sait qu'une personne donnée est dans l'étude (collègue, employeur, proche, assureur) et connaît son sexe, son "
+    "âge, son statut, son secteur, la cause de son arrêt, si son département a une plateforme et le trimestre de son "
+    "arrêt.",
+    "Il cherche à apprendre ce qu'il ne sait pas : son accompagnement, sa durée d'arrêt, ses indemnités, sa situation "
+    "à douze mois.",
+    "Il n'a pas accès à la zone restreinte ni à la clé de pseudonymisation : ce risque relève de la sécurité du "
+    "serveur.",
+)
+QUASI_IDENTIFIERS = {
+    "index_quarter": "la date approximative de l'arrêt est connue de l'entourage et de l'employeur",
+    "arm": "dit si le département de résidence a une plateforme",
+    "sex": "visible de tous",
+    "age_band": "l'âge est connu de l'entourage et souvent public",
+    "territory": "le département de résidence est connu de tous",
+    "status": "salarié ou indépendant : visible de l'entourage, public pour les indépendants",
+    "sector": "l'employeur et les collègues le connaissent",
+    "cause": "un accident du travail est connu de l'employeur ; une longue maladie, souvent, des collègues",
+}
+CRITERIA = {
+    "singling_out": "Individualisation : isoler une personne",
+    "linkability": "Corrélation : relier deux fichiers sur la même personne",
+    "inference": "Inférence : déduire une information sur une personne",
+}
+TRANSFORMATIONS = (
+    "Pseudonymes par HMAC-SHA-256 à clé, une sous-clé par usage ; aucun pseudonyme n'est publié.",
+    "Sans accord, aucun bilan ni texte ne dépasse la première frontière ; un retrait efface la personne des tables.",
+    "Textes libres : jamais publiés, jamais joints ; retenus au moindre doute.",
+    "Microdonnées : recodage local des quasi-identifiants jusqu'à k personnes et l situations par classe ; jours et "
+    "euros arrondis ; accompagnement non marqué ; ordre des lignes sans signification ; chaque trimestre est figé une "
+    "fois publié.",
+    "Tables : secret primaire, dominance, secret secondaire, arrondi des effectifs (jamais sous k) ; les taux "
+    "viennent des effectifs arrondis.",
+    "Entre publications : un chiffre ne change que si au moins k personnes ont changé, sinon l'ancien est maintenu.",
+)
+RETENTION = (
+    "La présente publication ne contient pas de ligne nominative ni de pseudonyme : elle est conservée sans limite.",
+    "La zone restreinte (données pseudonymisées, quarantaine, registre des publications) est conservée jusqu'à la fin "
+    "légale de l'expérimentation.",
+    "À cette date la clé est détruite (« pdp key destroy ») : plus aucun pseudonyme ne peut être relié à une personne.",
+)
+RESIDUAL = (
+    "Les seuils mesurés réduisent le risque, ils ne l'annulent pas. Restent possibles : l'inférence sur un groupe "
+    "homogène (si presque toutes les personnes d'une classe ont la même situation, on l'apprend avec une forte "
+    "probabilité), le recoupement avec une source que cet audit n'a pas envisagée, et une faute dans la préparation "
+    "des données en amont. Une mesure qui n'a pas été faite est signalée comme telle."
+)
+
+
+def record(
+    tables: Mapping[str, pa.Table],
+    verdicts: Sequence[verify.Verdict],
+    manifest: Mapping[str, Any],
+    facts: ReleaseFacts,
+    protocol: Protocol,
+) -> dict[str, Any]:
+    """The audit as plain data.
+
+    Args:
+        tables: published tables, as written.
+        verdicts: the rules judged on the written files.
+        manifest: the manifest without its file hashes.
+        facts: what the disclosure step hands over.
+        protocol: the study protocol.
+    """
+    release = manifest["release"]
+    measured = verify.microdata_figures(tables["microdata"], verify.Parameters.of(manifest))
+    smallest = verify.smallest_counts(tables)
+    return {
+        "release": release,
+        "reassessment": add_months(release, REASSESSMENT_MONTHS),
+        "attacker": list(ATTACKER),
+        "quasi_identifiers": [
+            {"name": name, "label_fr": published("microdata")[name].label_fr, "why_fr": QUASI_IDENTIFIERS[name]}
+            for name in verify.quasi_identifiers(published("microdata"))
+        ],
+        "parameters": protocol.disclosure.model_dump(mode="json"),
+        "verdicts": [
+            {
+                "rule": verdict.rule,
+                "title_fr": RULES[verdict.rule],
+                "passed": verdict.passed,
+                "detail": verdict.detail,
+                "detail_fr": verdict.detail_fr or verdict.detail,
+            }
+            for verdict in verdicts
+        ],
+        "measured": {
+            "microdata_persons": measured.rows,
+            "microdata_classes": measured.classes,
+            "smallest_class": measured.smallest_class,
+            "fewest_candidates": measured.fewest_candidates,
+            "fewest_states": measured.distinct["state_12m"],
+            "t": measured.t_closeness["state_12m"],
+            "smallest_published_count": min(smallest.values(), default=None),
+        },
+        "exact_tables": list(EXACT),
+        "criteria": [
+            {
+                "criterion": criterion,
+                "title_fr": title,
+                "attacks": [
+                    attack.model_dump(mode="json") for attack in facts.attacks if attack.criterion == criterion
+                ],
+            }
+            for criterion, title in CRITERIA.items()
+        ],
+        "transformations": list(TRANSFORMATIONS),
+        "microdata": facts.microdata.model_dump(mode="json", exclude={"hierarchies"}) if facts.microdata else None,
+        "fidelity": manifest["fidelity"],
+        "disappeared": facts.disappeared,
+        "suppression": [
+            {**row, "title_fr": published(row["published_table"]).title_fr if row["published_table"] in tables else ""}
+            for row in tables["disclosure"].to_pylist()
+        ],
+        "suppression_log": facts.suppression,
+        "suppressed_rows": _suppressed_rows(tables),
+        "reasons": {
+            code: labels["fr"] for code, labels in code_labels(published("impact")["suppression_reason"]).items()
+        },
+        "accounting": _accounting(tables["data_quality"]),
+        "narratives_withheld": _withheld(tables["data_quality"]),
+        "ledger": list(facts.ledger),
+        "versions": {
+            "code": manifest["code_version"],
+            "protocol_sha256": manifest["protocol"]["sha256"],
+            "key_id": manifest["key_id"],
+            "seeds": manifest["seeds"],
+            "libraries": manifest["libraries"],
+            "deliveries": len(manifest["inputs"]),
+            "input_files": sum(len(files) for files in manifest["inputs"].values()),
+        },
+        "retention": list(RETENTION),
+        "residual_risk": RESIDUAL,
+    }
+
+
+def _suppressed_rows(tables: Mapping[str, pa.Table]) -> dict[str, dict[str, int]]:
+    """Table -> reason -> number of rows that say they are suppressed."""
+    counted: dict[str, dict[str, int]] = {}
+    for name, table in tables.items():
+        if "suppression_reason" not in table.column_names:
+            continue
+        for reason in table["suppression_reason"].drop_null().to_pylist():
+            by_reason = counted.setdefault(name, {})
+            by_reason[reason] = by_reason.get(reason, 0) + 1
+    return counted
+
+
+def _accounting(quality: pa.Table) -> list[dict[str, Any]]:
+    """Rows of each input table over all deliveries."""
+    names = {table.name: table.title_fr for table in INPUTS}
+    figures = ("rows_read", "rows_accepted", "rows_quarantined", "rows_duplicate")
+    totals: dict[str, dict[str, Any]] = {}
+    for row in quality.to_pylist():
+        if row["rule"] == "all":
+            name = row["input_table"]
+            total = totals.setdefault(
+                name, {"input_table": name, "title_fr": names.get(name, name), **dict.fromkeys(figures, 0)}
+            )
+            for figure in figures:
+                total[figure] += row[figure] or 0
+    return [totals[name] for name in sorted(totals)]
+
+
+def _withheld(quality: pa.Table) -> int:
+    return sum(row["rows_flagged"] or 0 for row in quality.to_pylist() if row["rule"] == "narrative_withheld")
+
+
+def document(record: Mapping[str, Any]) -> str:
+    """The audit as one self-contained HTML page in French."""
+    template = environment().get_template("audit.html")
+    return template.render(style=stylesheet(), audit=record, f=french)

@@ -1,0 +1,484 @@
+"""Re-check a release from its own files alone: what `pdp audit` runs, and what every release passes before its switch.
+
+One function per rule, each returning a sentence per thing that breaks it. Nothing here reads the restricted zone; what
+the rules need (k, l, rounding base, hierarchies) is in the release's own manifest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline import database
+from pipeline.disclosure import verify as microdata_verify
+from pipeline.disclosure.tables import recoverable
+from pipeline.release import french
+from pipeline.release.facts import Sums
+from pipeline.tables import codes, descriptor
+from pipeline.tables.model import Role, Sensitivity, Table
+from pipeline.tables.published import PUBLISHED, suppressible
+
+REQUIRED_FILES = ("impact.duckdb", "synthese.html", "audit.html", "audit.json", "datapackage.json", "manifest.json")
+REASONS = frozenset(code.code for code in codes.SUPPRESSION)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One rule of the audit: whether it holds and one sentence that says what was seen.
+
+    Attributes:
+        rule: short English name.
+        passed: whether it holds.
+        detail: one English sentence: the measured figure, or the first things that break the rule.
+        detail_fr: the same in French when the rule holds (a release that breaks one has no audit document).
+    """
+
+    rule: str
+    passed: bool
+    detail: str
+    detail_fr: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What the rules need of a manifest: k, l, rounding and the hierarchies of the microdata."""
+
+    release: str
+    k: int
+    l: int  # noqa: E741  the criterion's name
+    rounding_base: int
+    days_rounding: int
+    euros_rounding: int
+    hierarchies: Mapping[str, Mapping[str, list[str]]]
+    rows: Mapping[str, int]
+    sums: Mapping[str, Sums]
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> Parameters:
+        """Read from a manifest; KeyError or TypeError when it is not one."""
+        disclosure = manifest["protocol"]["parameters"]["disclosure"]
+        return cls(
+            release=manifest["release"],
+            k=disclosure["k"],
+            l=disclosure["l"],
+            rounding_base=disclosure["rounding_base"],
+            days_rounding=disclosure["days_rounding"],
+            euros_rounding=disclosure["euros_rounding"],
+            hierarchies=(manifest["microdata"] or {}).get("hierarchies", {}),
+            rows=manifest["rows"],
+            sums={name: Sums.model_validate(sums) for name, sums in manifest["sums"].items()},
+        )
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What a rule saw: sentences on what breaks it, and the figure to print when nothing does."""
+
+    problems: list[str] = field(default_factory=list)
+    figure: str = ""
+    figure_fr: str = ""
+
+
+Tables = Mapping[str, pa.Table]
+
+
+def verify(folder: Path) -> list[Verdict]:
+    """Every rule on a release folder.
+
+    Args:
+        folder: `<home>/published/release=YYYY-MM` or a copy of it.
+
+    Returns:
+        A verdict per rule. A release without a readable manifest gets one failed verdict: nothing else can be judged.
+    """
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        parameters = Parameters.of(manifest)
+    except (OSError, ValueError, KeyError, TypeError):
+        return [Verdict("manifest", False, "manifest.json is missing or is not the manifest of a release")]
+    return [
+        _judge("manifest", lambda: _manifest(manifest)),
+        _judge("files", lambda: _files(folder, manifest)),
+        *content(folder, parameters),
+        _judge("documents", lambda: _documents(folder)),
+    ]
+
+
+def content(folder: Path, parameters: Parameters) -> list[Verdict]:
+    """The rules on the tables, the database and the descriptor: what can be judged before the documents are written."""
+    try:
+        tables = {
+            table.name: pq.read_table(folder / "tables" / f"{table.name}.parquet", partitioning=None)
+            for table in PUBLISHED
+            if (folder / "tables" / f"{table.name}.parquet").is_file()
+        }
+    except (OSError, pa.ArrowException):
+        return [Verdict("tables", False, "a table's Parquet file cannot be read")]
+    first = _judge("tables", lambda: _tables(tables, parameters))
+    if not first.passed:
+        return [first]
+    return [
+        first,
+        _judge("dictionary", lambda: _dictionary(tables, folder, parameters)),
+        _judge("database", lambda: _database(folder)),
+        _judge("codes", lambda: _codes(tables)),
+        _judge("k", lambda: _smallest_count(tables, parameters)),
+        _judge("suppression", lambda: _suppression(tables)),
+        _judge("subtraction", lambda: _subtraction(tables, parameters)),
+        _judge("rounding", lambda: _rounding(tables, parameters)),
+        _judge("microdata", lambda: _microdata(tables["microdata"], parameters)),
+        _judge("accounting", lambda: _accounting(tables["data_quality"])),
+    ]
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _judge(rule: str, check: Callable[[], _Seen]) -> Verdict:
+    try:
+        seen = check()
+    except Exception as error:
+        # Whatever a spoilt file provokes, a rule that cannot be judged is a rule that does not hold.
+        return Verdict(rule, False, f"cannot be judged: {type(error).__name__}")
+    if not seen.problems:
+        return Verdict(rule, True, seen.figure, seen.figure_fr)
+    more = f" (and {len(seen.problems) - 3} more)" if len(seen.problems) > 3 else ""
+    return Verdict(rule, False, "; ".join(seen.problems[:3]) + more)
+
+
+def _manifest(manifest: Mapping[str, Any]) -> _Seen:
+    seen = _Seen(figure="manifest complete; the protocol's hash is that of its parameters",
+                 figure_fr="manifeste complet ; l'empreinte du protocole est celle de ses paramètres")  # fmt: skip
+    needed = ("release", "code_version", "protocol", "inputs", "files", "rows", "key_id", "seeds", "fidelity")
+    seen.problems += [f"manifest.json has no `{name}`" for name in needed if name not in manifest]
+    canonical = json.dumps(manifest["protocol"]["parameters"], sort_keys=True, separators=(",", ":"))
+    if hashlib.sha256(canonical.encode()).hexdigest() != manifest["protocol"]["sha256"]:
+        seen.problems.append("the protocol's hash is not that of the parameters printed beside it")
+    return seen
+
+
+def _files(folder: Path, manifest: Mapping[str, Any]) -> _Seen:
+    expected: Mapping[str, str] = manifest["files"]
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    seen = _Seen()
+    seen.problems += [f"{name} is missing" for name in sorted({*expected, *REQUIRED_FILES} - found)]
+    seen.problems += [f"{name} is not in the manifest" for name in sorted(found - {*expected, "manifest.json"})]
+    seen.problems += [
+        f"{name} is not the file that was published (its hash differs)"
+        for name, expected_hash in sorted(expected.items())
+        if name in found and sha256(folder / name) != expected_hash
+    ]
+    seen.figure = f"{len(expected)} files, each with the hash of the manifest"
+    seen.figure_fr = f"{len(expected)} fichiers, chacun conforme à son empreinte"
+    return seen
+
+
+def _tables(tables: Tables, parameters: Parameters) -> _Seen:
+    seen = _Seen()
+    for declared in PUBLISHED:
+        table = tables.get(declared.name)
+        if table is None:
+            seen.problems.append(f"table {declared.name} is missing")
+            continue
+        if not table.schema.equals(declared.schema):
+            seen.problems.append(f"table {declared.name} has other columns or types than declared")
+            continue
+        if table.num_rows != parameters.rows.get(declared.name):
+            seen.problems.append(f"table {declared.name} has another number of rows than the manifest says")
+        if pc.any(pc.not_equal(table["release"], parameters.release)).as_py():
+            seen.problems.append(f"table {declared.name} holds rows of another release")
+        empty = [column.name for column in declared if not column.nullable and table[column.name].null_count]
+        seen.problems += [f"{declared.name}.{name} is empty on some rows" for name in empty]
+        keys = list(declared.key)
+        if keys and table.select(keys).group_by(keys).aggregate([]).num_rows != table.num_rows:
+            seen.problems.append(f"table {declared.name} has two rows with one key")
+    seen.figure = f"{len(PUBLISHED)} tables with their declared columns, types and keys"
+    seen.figure_fr = f"{len(PUBLISHED)} tables, avec les colonnes, les types et les clés déclarés"
+    return seen
+
+
+def _dictionary(tables: Tables, folder: Path, parameters: Parameters) -> _Seen:
+    package = json.loads((folder / "datapackage.json").read_text(encoding="utf-8"))
+    seen = _Seen()
+    if package != descriptor.datapackage(parameters.release):
+        seen.problems.append("datapackage.json does not describe the declared tables")
+    described = {
+        (resource["name"], f["name"]): (f["label_fr"], f["label_en"], f["unit"])
+        for resource in package["resources"]
+        for f in resource["schema"]["fields"]
+    }
+    rows = {
+        (row["table_name"], row["column_name"]): (row["label_fr"], row["label_en"], row["unit"] or "")
+        for row in tables["dictionary"].to_pylist()
+    }
+    present = {(name, column) for name, table in tables.items() for column in table.column_names}
+    for where, keys in (("datapackage.json", set(described)), ("the dictionary", set(rows))):
+        seen.problems += [f"{table}.{column} is not in {where}" for table, column in sorted(present - keys)]
+        seen.problems += [f"{where} names {t}.{c}, which does not exist" for t, c in sorted(keys - present)]
+    seen.problems += [
+        f"{table}.{column}: the dictionary and datapackage.json disagree"
+        for (table, column), labels in sorted(rows.items())
+        if (table, column) in described and described[table, column] != labels
+    ]
+    if not tables["dictionary"].equals(descriptor.dictionary(parameters.release).sort_by(_ascending("dictionary"))):
+        seen.problems.append("the dictionary is not the one of the declared tables")
+    seen.figure = f"{len(present)} columns described in French and English"
+    seen.figure_fr = f"{len(present)} colonnes décrites en français et en anglais"
+    return seen
+
+
+def _ascending(name: str) -> list[tuple[str, str]]:
+    declared = next(table for table in PUBLISHED if table.name == name)
+    return [(key, "ascending") for key in declared.key]
+
+
+def _database(folder: Path) -> _Seen:
+    seen = _Seen()
+    with database.connect() as connection:
+        connection.execute(f"ATTACH {database.quoted(folder / 'impact.duckdb')} AS release (READ_ONLY)")
+        stored = {
+            (table, column): (kind, comment)
+            for table, column, kind, comment in connection.execute(
+                "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() "
+                "WHERE database_name = 'release' AND NOT internal"
+            ).fetchall()
+        }
+        known = {table.name for table in PUBLISHED}
+        seen.problems += [f"impact.duckdb holds {name}" for name in sorted({table for table, _ in stored} - known)]
+        for declared in PUBLISHED:
+            columns = [column for table, column in stored if table == declared.name]
+            if sorted(columns) != sorted(declared.names):
+                seen.problems.append(f"impact.duckdb: {declared.name} is missing or has other columns")
+                continue
+            if any(not stored[declared.name, column][1] for column in columns):
+                seen.problems.append(f"impact.duckdb: {declared.name} has a column without comment")
+            # Kept in the order of the declaration, so that a swap of two columns is a difference.
+            names = ", ".join(f'"{name}"' for name in declared.names)
+            inside = f'SELECT {names} FROM release."{declared.name}"'
+            outside = f"SELECT {names} FROM {database.parquet(folder / 'tables' / f'{declared.name}.parquet')}"
+            different = database.count(
+                connection,
+                f"(({inside} EXCEPT ALL {outside}) UNION ALL ({outside} EXCEPT ALL {inside}))",
+            )
+            types = {
+                side: connection.execute(f"DESCRIBE {query}").fetchall()
+                for side, query in (("in", inside), ("out", outside))
+            }
+            if different or [row[:2] for row in types["in"]] != [row[:2] for row in types["out"]]:
+                seen.problems.append(f"impact.duckdb: {declared.name} does not hold what its Parquet file holds")
+        connection.execute("DETACH release")
+    seen.figure = "impact.duckdb holds the same rows as the Parquet files, every column with its comment"
+    seen.figure_fr = "impact.duckdb contient les mêmes lignes que les fichiers Parquet, chaque colonne commentée"
+    return seen
+
+
+def _codes(tables: Tables) -> _Seen:
+    seen, columns = _Seen(), 0
+    for declared in PUBLISHED:
+        for column in declared:
+            pattern = descriptor.accepted(column)
+            if pattern is None:
+                continue
+            columns += 1
+            unknown = [
+                value
+                for value in pc.unique(tables[declared.name][column.name]).to_pylist()
+                if value is not None and not pattern.fullmatch(value)
+            ]
+            if unknown:
+                seen.problems.append(f"{declared.name}.{column.name}: {len(unknown)} codes outside the closed list")
+    seen.figure = f"{columns} coded columns hold codes of their closed list alone"
+    seen.figure_fr = f"{columns} colonnes codées ne contiennent que des codes de leur liste"
+    return seen
+
+
+def _counts(tables: Tables) -> list[tuple[Table, str, pa.ChunkedArray]]:
+    return [
+        (declared, name, tables[declared.name][name])
+        for declared in PUBLISHED
+        for name in declared.with_role(Role.COUNT)
+    ]
+
+
+def smallest_counts(tables: Tables) -> dict[str, int]:
+    """Table -> its smallest published count of persons; tables without any are left out."""
+    smallest: dict[str, int] = {}
+    for declared, _, values in _counts(tables):
+        least = pc.min(values).as_py()
+        if least is not None:
+            smallest[declared.name] = min(least, smallest.get(declared.name, least))
+    return smallest
+
+
+def _smallest_count(tables: Tables, parameters: Parameters) -> _Seen:
+    smallest = smallest_counts(tables)
+    seen = _Seen(
+        [f"{name} publishes a count of {least}, under {parameters.k}"
+         for name, least in smallest.items() if least < parameters.k]
+    )  # fmt: skip
+    announced = {row["published_table"]: row["smallest_published_count"] for row in tables["disclosure"].to_pylist()}
+    seen.problems += [
+        f"disclosure announces another smallest count than {name} holds"
+        for name, said in announced.items()
+        if name in smallest and said != smallest[name]
+    ]
+    least = min(smallest.values(), default=None)
+    seen.figure = (
+        "no count is published" if least is None else f"smallest published count: {least} (k = {parameters.k})"
+    )
+    seen.figure_fr = (
+        "aucun effectif publié" if least is None else f"plus petit effectif publié : {least} (k = {parameters.k})"
+    )
+    return seen
+
+
+def _suppression(tables: Tables) -> _Seen:
+    seen, masked = _Seen(), 0
+    for declared in PUBLISHED:
+        if not suppressible(declared):
+            continue
+        counts = declared.with_role(Role.COUNT)
+        figures = declared.with_role(Role.COUNT, Role.ESTIMATE)
+        for row in tables[declared.name].to_pylist():
+            masked += row["suppressed"]
+            where = f"{declared.name} ({', '.join(str(row[name]) for name in declared.key[1:])})"
+            if row["suppressed"] and row["suppression_reason"] not in REASONS:
+                seen.problems.append(f"{where} is suppressed without a known reason")
+            if row["suppressed"] and all(row[name] is not None for name in figures):
+                seen.problems.append(f"{where} is marked suppressed and shows every figure")
+            if not row["suppressed"] and row["suppression_reason"] is not None:
+                seen.problems.append(f"{where} gives a reason and is not suppressed")
+            if not row["suppressed"] and any(row[name] is None for name in counts):
+                seen.problems.append(f"{where} has an empty count that is not marked suppressed")
+    seen.figure = f"{masked} rows suppressed, each with its reason; every empty count is marked"
+    seen.figure_fr = (
+        f"lignes masquées : {french.number(masked)}, chacune avec sa raison ; tout effectif vide est signalé"
+    )
+    return seen
+
+
+def _subtraction(tables: Tables, parameters: Parameters) -> _Seen:
+    seen = _Seen()
+    for name, sums in sorted(parameters.sums.items()):
+        for key, measure in recoverable(sums.count_table(name, tables[name]), k=parameters.k):
+            seen.problems.append(f"{name} ({', '.join(key)}): the masked {measure} can be computed from other cells")
+    if parameters.sums:
+        seen.figure = (
+            f"no masked cell is determined by the sums readers know (tables with sums: {len(parameters.sums)})"
+        )
+        seen.figure_fr = (
+            "aucune case masquée n'est déterminée par les sommes connues des lecteurs "
+            f"(tables avec des sommes : {len(parameters.sums)})"
+        )
+    else:
+        seen.figure, seen.figure_fr = "no sum is declared between cells", "aucune somme n'est déclarée entre les cases"
+    return seen
+
+
+def _rounding(tables: Tables, parameters: Parameters) -> _Seen:
+    base = parameters.rounding_base
+    seen = _Seen()
+    for declared, name, values in _counts(tables):
+        if any(value % base for value in values.drop_null().to_pylist()):
+            seen.problems.append(f"{declared.name}.{name} holds a count that is not a multiple of {base}")
+    seen.figure = f"published counts are multiples of {base}"
+    seen.figure_fr = f"les effectifs publiés sont des multiples de {base}"
+    return seen
+
+
+def quasi_identifiers(microdata: Table) -> tuple[str, ...]:
+    """Columns by which a person could be known, as declared in the registry."""
+    return microdata.with_sensitivity(Sensitivity.QUASI)
+
+
+def microdata_figures(table: pa.Table, parameters: Parameters) -> microdata_verify.Verdict:
+    """k, l and t measured on the published rows, by code that shares nothing with the one that made them."""
+    declared = next(published for published in PUBLISHED if published.name == "microdata")
+    columns = table.to_pydict()
+    hierarchies = {
+        # A quarter or an arm is never generalised: its hierarchy is the value itself, or masked.
+        name: parameters.hierarchies.get(name) or {value: [value, "*"] for value in sorted(set(columns[name]))}
+        for name in quasi_identifiers(declared)
+    }
+    return microdata_verify.verify(
+        columns, hierarchies=hierarchies, k=parameters.k, sensitive={"state_12m": parameters.l}
+    )
+
+
+def _microdata(table: pa.Table, parameters: Parameters) -> _Seen:
+    measured = microdata_figures(table, parameters)
+    seen = _Seen(list(measured.failures))
+    for base, names in (
+        (parameters.days_rounding, ("days_on_leave_6m", "days_on_leave_12m")),
+        (parameters.euros_rounding, ("allowance_eur_12m",)),
+    ):
+        for name in names:
+            if any(value % base for value in pc.unique(table[name]).drop_null().to_pylist()):
+                seen.problems.append(f"microdata.{name} is not rounded to {base}")
+    if not measured.rows:
+        seen.figure, seen.figure_fr = "no microdata yet", "pas encore de microdonnées"
+        return seen
+    distinct, t = measured.distinct["state_12m"], measured.t_closeness["state_12m"]
+    seen.figure = (
+        f"{measured.rows} persons, smallest class {measured.smallest_class} (k = {parameters.k}), "
+        f"at least {distinct} states in a class (l = {parameters.l}), t = {t:.2f} (reported)"
+    )
+    seen.figure_fr = (
+        f"{french.quantity(measured.rows, 'personne', 'personnes')}, plus petite classe : "
+        f"{measured.smallest_class} (k = {parameters.k}), "
+        f"au moins {distinct} situations par classe (l = {parameters.l}), "
+        f"t = {french.number(t, 2)} (indicatif)"
+    )
+    return seen
+
+
+def _accounting(table: pa.Table) -> _Seen:
+    seen, read = _Seen(), 0
+    totals: dict[tuple[str, str], int] = {}
+    by_rule: dict[tuple[str, str], int] = {}
+    for row in table.to_pylist():
+        where = (row["delivery"], row["input_table"])
+        if row["rows_read"] != row["rows_accepted"] + row["rows_quarantined"] + row["rows_duplicate"]:
+            seen.problems.append(
+                f"{where[0]} {where[1]} ({row['rule']}): rows read are not accepted + quarantined + duplicate"
+            )
+        if row["rule"] == "all":
+            totals[where] = row["rows_quarantined"]
+            read += row["rows_read"]
+        else:
+            by_rule[where] = by_rule.get(where, 0) + row["rows_quarantined"]
+    seen.problems += [
+        f"{delivery} {name}: rows quarantined by rule do not add up to the total"
+        for (delivery, name), total in totals.items()
+        if by_rule.get((delivery, name), 0) != total
+    ]
+    seen.problems += [f"{d} {n}: no total over the rules" for d, n in sorted(set(by_rule) - set(totals))]
+    seen.figure = f"{read} rows read, all accounted for"
+    seen.figure_fr = (
+        f"{french.quantity(read, 'ligne lue', 'lignes lues')}, accepté + écarté + double = lu pour chaque table"
+    )
+    return seen
+
+
+def _documents(folder: Path) -> _Seen:
+    """A document that loads anything from elsewhere would tell that place who reads it."""
+    seen = _Seen()
+    for name in ("synthese.html", "audit.html"):
+        text = (folder / name).read_text(encoding="utf-8")
+        if re.search(r"""(src|href)\s*=\s*["']?(?!#)|url\(|@import|<script""", text, flags=re.IGNORECASE):
+            seen.problems.append(f"{name} loads something from outside itself")
+    seen.figure = "synthese.html and audit.html load nothing from outside themselves"
+    seen.figure_fr = "synthese.html et audit.html ne chargent rien de l'extérieur"
+    return seen
