@@ -48,7 +48,8 @@ def _by_start(table: tuple[tuple[str, float], ...], start: np.ndarray) -> np.nda
     """Value in force at each start day."""
     since = np.array([first_day(month_number(month)) for month, _ in table])
     values = np.array([value for _, value in table])
-    return values[np.searchsorted(since, start, side="right") - 1]
+    in_force: np.ndarray = values[np.searchsorted(since, start, side="right") - 1]
+    return in_force
 
 
 def daily_rates(people: Population, leaves: Leaves) -> DailyRates:
@@ -73,12 +74,14 @@ def daily_rates(people: Population, leaves: Leaves) -> DailyRates:
 
 def first_paid_day(leaves: Leaves) -> np.ndarray:
     """First paid day of each leave, int32 (L,); after its last day when it is never paid."""
-    return leaves.start + np.where(leaves.risk == SICKNESS, WAITING_DAYS, 0).astype(np.int32)
+    first: np.ndarray = leaves.start + np.where(leaves.risk == SICKNESS, WAITING_DAYS, 0).astype(np.int32)
+    return first
 
 
 def appears(leaves: Leaves) -> np.ndarray:
     """Boolean (L,): at least one day is paid, so that the leave can be rebuilt from payment lines."""
-    return leaves.end >= first_paid_day(leaves)
+    paid: np.ndarray = leaves.end >= first_paid_day(leaves)
+    return paid
 
 
 def paid_between(leaves: Leaves, rates: DailyRates, since: np.ndarray, until: np.ndarray) -> np.ndarray:
@@ -99,7 +102,9 @@ def paid_between(leaves: Leaves, rates: DailyRates, since: np.ndarray, until: np
     end = leaves.end.astype(np.int64) + 1
 
     def days(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-        return np.maximum(np.minimum(np.minimum(high, until), end) - np.maximum(np.maximum(low, since), first), 0)
+        last = np.minimum(np.minimum(high, until), end)
+        counted: np.ndarray = np.maximum(last - np.maximum(np.maximum(low, since), first), 0)
+        return counted
 
     full_end = np.minimum(part, end)
     total: np.ndarray = (

@@ -1,7 +1,8 @@
 """Employment at each month's end, for insured with a long or repeated leave and a sample of the others.
 
 An insured who is never on leave for long can be in no arm of the study: carrying all of them would multiply the rows
-without adding anything that is measured. The choice looks at both worlds' leaves, so that it says nothing of the programme.
+without adding anything that is measured. The choice looks at the leaves of both worlds, so that it says nothing of the
+programme.
 """
 
 from __future__ import annotations

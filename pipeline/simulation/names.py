@@ -34,21 +34,11 @@ FEMALE_NAMES = (
     "Valérie", "Véronique", "Virginie", "Yasmine",
 )  # fmt: skip
 """First names of women."""
+_TOWN_ROOTS = (
+    "Montra", "Villebri", "Castelno", "Rochefa", "Fontabe", "Clairva", "Beaula", "Longue", "Haute", "Saintau",
+)  # fmt: skip
 TOWNS = tuple(
-    f"{root}{ending}"
-    for root in (
-        "Montra",
-        "Villebri",
-        "Castelno",
-        "Rochefa",
-        "Fontabe",
-        "Clairva",
-        "Beaula",
-        "Longue",
-        "Haute",
-        "Saintau",
-    )
-    for ending in ("c-sur-Orle", "lles", "gny", "mont-les-Bois", "court")
+    f"{root}{ending}" for root in _TOWN_ROOTS for ending in ("c-sur-Orle", "lles", "gny", "mont-les-Bois", "court")
 )
 """Made-up towns."""
 STREETS = (
@@ -57,9 +47,10 @@ STREETS = (
 )  # fmt: skip
 """Made-up streets."""
 FIRMS = (
-    "Transports Valorne", "Boulangerie Maison Bréval", "Clinique du Parc Fauvel", "Ateliers Corbane", "SARL Toiture Lidec",
-    "Groupe Mercane", "Association Les Tournesols", "Garage de la Croisée", "Nettoyage Propria", "Fonderie Sarrac",
-    "Crèche Les Petits Galets", "Imprimerie Duvelle", "Maçonnerie Talbi Frères", "Supermarché Ombrelle", "Menuiserie Hautreux",
+    "Transports Valorne", "Boulangerie Maison Bréval", "Clinique du Parc Fauvel", "Ateliers Corbane",
+    "SARL Toiture Lidec", "Groupe Mercane", "Association Les Tournesols", "Garage de la Croisée",
+    "Nettoyage Propria", "Fonderie Sarrac", "Crèche Les Petits Galets", "Imprimerie Duvelle", "Maçonnerie Talbi Frères",
+    "Supermarché Ombrelle", "Menuiserie Hautreux",
     "Mairie de Fontabegny",
 )  # fmt: skip
 """Made-up firms."""

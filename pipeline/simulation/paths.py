@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from pipeline.simulation.config import WorldConfig, first_day, month_of
-from pipeline.simulation.population import NEVER, Population, Propensities
+from pipeline.simulation.config import TRIGGER_DAYS, WorldConfig, first_day
+from pipeline.simulation.population import NEVER, SELF_EMPLOYED_CONTRACT, Population, Propensities
 from pipeline.simulation.programme import (
     FIRST_DAY_OF_EFFECT,
     FREQUENT_DAYS,
@@ -47,8 +48,9 @@ ANCHOR_DAYS = np.array([0, 3, 7, 14, 30, 60, 90, 180, 365, 730, 1100], dtype=np.
 _SOLVER_SHARES = np.array([1.0, 0.794, 0.631, 0.4445, 0.279, 0.1915, 0.1495, 0.0865, 0.0465, 0.0145, 0.004])
 """Survival the solver aims at for the insured in the population at large, part-time and long illness left out.
 
-The walk turns it into the national shares still on leave (7 days 60 %, 30 days 24 %, 90 days 11.5 %, 180 days 5.5 %, 365
-days 1.8 %): found by fixed-point iteration over eight worlds without effect; a test holds the walk to the anchors."""
+The walk turns it into the national shares still on leave (7 days 60 %, 30 days 24 %, 90 days 11.5 %, 180 days 5.5 %,
+365 days 1.8 %): found by fixed-point iteration over worlds without effect; a test holds the walk to the anchors.
+"""
 OTHER_ENDS = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.00018, 0.0011, 0.0016, 0.0016])
 """Mean daily hazard of ending otherwise than by returning, on the interval that ends at each anchor."""
 RIGHTS_DAYS, RIGHTS_WINDOW = 360, 1095
@@ -57,6 +59,8 @@ LONG_ILLNESS_ONSET = 0.0020
 """Entries a day into the long-term illness scheme during a sickness leave of more than 60 days."""
 LONG_ILLNESS_RATIO = 0.75
 """Hazard ratio of ending a sickness leave under that scheme."""
+PART_TIME_ONSET, PART_TIME_RATIO = 0.0035, 1.5
+"""Entries a day into therapeutic part-time after 60 days, and the hazard ratio of ending once in it."""
 WAITING_DAYS = 3
 """First days of a sickness leave, not paid."""
 MINIMUM_GAP = 5
@@ -185,280 +189,322 @@ def return_hazard(ending: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return daily
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _walk(
-    people, stream, onset, accident_share, ending, jobs, rehire, death, retirement_day, ald_from, ald_until, contract,
-    home, move_day, moved_to, detection, acceptance, strength,
-    origin, days, facts_from, earliest, opening, closing, uptake, trend, season, daily, effect_curve, effect_relapse,
-    effect_jobs, effect_accidents, acts, leave_rows, job_rows, fate_rows, contact_rows,
-):  # type: ignore[no-untyped-def]  # fmt: skip
-    """Walk every day of the listed people; see `walk` for the meaning of each array.
+class _Insured(NamedTuple):
+    """What the kernel reads of each insured, shape (N,); names as in `Population`, `Propensities` and `Exposure`."""
 
-    Returns the number of leaves and of employment events, or (-1, -1) when the room given is too small.
+    stream: np.ndarray
+    onset: np.ndarray
+    accident_share: np.ndarray
+    ending: np.ndarray
+    jobs: np.ndarray
+    rehire: np.ndarray
+    death: np.ndarray
+    retirement_day: np.ndarray
+    ald_start: np.ndarray
+    ald_end: np.ndarray
+    contract: np.ndarray
+    home: np.ndarray
+    move_day: np.ndarray
+    moved_to: np.ndarray
+    detection: np.ndarray
+    acceptance: np.ndarray
+    strength: np.ndarray
+
+
+class _Setting(NamedTuple):
+    """What is common to all: calendar, platforms, hazard of returning, and the programme's effect if it acts.
+
+    Attributes:
+        origin: day since 1970 of index 0.
+        days: number of days walked.
+        facts_from: first day on which insured can die, retire or become invalid.
+        earliest: day of the earliest opening.
+        opening, closing, uptake: by département.
+        trend: multiplier of the hazard of ending, by département and run of 30 days.
+        season: multiplier of new leaves, by day index.
+        daily: hazard of returning by elapsed day.
+        acts: the programme changes hazards.
+        curve: log hazard ratio by day since first contact.
+        relapse, job_loss, on_accidents: see `programme.Effect`.
+    """
+
+    origin: int
+    days: int
+    facts_from: int
+    earliest: int
+    opening: np.ndarray
+    closing: np.ndarray
+    uptake: np.ndarray
+    trend: np.ndarray
+    season: np.ndarray
+    daily: np.ndarray
+    acts: bool
+    curve: np.ndarray
+    relapse: float
+    job_loss: float
+    on_accidents: float
+
+
+class _Rows(NamedTuple):
+    """Where the kernel writes: leaves (room, 6), employment events (room, 3), fates (B, 5), contacts (B, 6)."""
+
+    leaves: np.ndarray
+    jobs: np.ndarray
+    fates: np.ndarray
+    contacts: np.ndarray
+
+
+@njit(inline="always", cache=True)
+def _work_event(jobs: np.ndarray, n: int, person: int, day: int, code: int) -> int:
+    """Write an employment event; the number of events written."""
+    jobs[n, 0] = person
+    jobs[n, 1] = day
+    jobs[n, 2] = code
+    return n + 1
+
+
+@njit(inline="always", cache=True)
+def _code_at_work(draw: float, contract: int) -> int:
+    """DSN code of work lost outside leave: resignation, agreed termination, dismissal, end of a fixed term."""
+    if draw < 0.4:
+        return 33 if contract == 1 else 43
+    return 91 if draw < 0.5 else 59
+
+
+@njit(inline="always", cache=True)
+def _code_after_leave(draw: float, contract: int, elapsed: int) -> int:
+    """DSN code of work lost at the end of a leave: mostly dismissal for inaptitude after a long one."""
+    if contract == 1 and draw > 0.5:
+        return 33
+    if elapsed > 60 and draw < 0.7:
+        return 91 if draw < 0.6 else 92
+    return 43 if draw < 0.9 else 59
+
+
+@njit(inline="always", cache=True)
+def _other_end(draw: float, p: _Insured, i: int, day: int, elapsed: int, protected: bool) -> int:
+    """Which end other than a return falls on a leave day, or ONGOING; the top of the draw's range is shared out."""
+    if elapsed <= 30:
+        return ONGOING
+    top = 1.0 - p.death[i] * 6.0 * (4.0 if protected else 1.0)
+    if draw > top:
+        return DEATH
+    if elapsed > 150:
+        low = top - (0.0009 if elapsed < 365 else 0.0022) * (1.8 if protected else 1.0)
+        if draw > low:
+            return INVALIDITY
+        top = low
+    if day >= p.retirement_day[i] and draw > top - 0.003:
+        return RETIREMENT
+    return ONGOING
+
+
+@njit(nogil=True, cache=True)
+def _walk(people: np.ndarray, p: _Insured, s: _Setting, out: _Rows) -> tuple[int, int]:
+    """Walk every day of the listed people.
+
+    Args:
+        people: positions, shape (B,).
+        p: all the insured.
+        s: calendar, platforms and effect.
+        out: rows to fill.
+
+    Returns:
+        Number of leaves and of employment events written; (-1, -1) when the room is too small.
     """
     n_leaves = 0
     n_jobs = 0
-    paid = np.zeros(days, dtype=np.uint8)
-    away = np.zeros(days, dtype=np.uint8)
+    paid = np.zeros(s.days, dtype=np.uint8)
+    away = np.zeros(s.days, dtype=np.uint8)
     for row in range(len(people)):
+        if n_leaves + s.days // 6 > len(out.leaves) or n_jobs + s.days // 3 > len(out.jobs):
+            return -1, -1
         i = people[row]
-        key = stream[i]
+        key = p.stream[i]
         paid[:] = 0
         away[:] = 0
-        used = 0
-        recent = 0
-        ald_start = ald_from[i]
-        ald_end = ald_until[i]
-        employed = True
-        on_leave = False
-        start = 0
-        risk = 10
-        part_time = -1
-        last_end = -10_000
-        last_length = 0
-        outcome = 0
-        signal = -1
-        due = -1
-        contact = -1
-        over = False
-        if n_leaves + 200 > len(leave_rows) or n_jobs + 400 > len(job_rows):
-            return -1, -1
-        for t in range(1, days):
-            if t > 1095:
-                used -= paid[t - 1096]
+        used = 0  # sickness days paid in the last three years
+        recent = 0  # days on leave in the last twelve months
+        ald_start, ald_end = p.ald_start[i], p.ald_end[i]
+        employed, on_leave, over = True, False, False
+        start, risk, part_time = 0, SICKNESS, -1
+        last_end, last_length = -10_000, 0
+        outcome, signal, due, contact = NO_DOSSIER, -1, -1, -1
+        for t in range(1, s.days):
+            if t > RIGHTS_WINDOW:
+                used -= paid[t - RIGHTS_WINDOW - 1]
             if t > 365:
                 recent -= away[t - 366]
-            day = origin + t
-            u = uniform(key, t * 8)
-            real = day >= facts_from
+            day = s.origin + t
+            u = uniform(key, t * PURPOSES)
+            known = day >= s.facts_from
             if not on_leave:
-                if not employed:
-                    if u > 1.0 - rehire[i]:
-                        employed = True
-                        job_rows[n_jobs, 0] = i
-                        job_rows[n_jobs, 1] = day
-                        job_rows[n_jobs, 2] = 1
-                        n_jobs += 1
-                        continue
-                rate = onset[i] * season[t]
+                top = 1.0 - p.rehire[i]
+                if not employed and u > top:
+                    employed = True
+                    n_jobs = _work_event(out.jobs, n_jobs, i, day, HIRED)
+                    continue
+                rate = p.onset[i] * s.season[t]
                 if last_length > 30:
                     rate *= 1.0 + 2.5 * np.exp(-(t - last_end) / 45.0)
                 if not employed:
                     rate *= 0.35
-                if acts and contact >= 0 and t - contact < 365:
-                    rate *= np.exp(strength[i] * effect_relapse)
+                if s.acts and contact >= 0 and t - contact < 365:
+                    rate *= np.exp(p.strength[i] * s.relapse)
                 if u < rate:
-                    if t - last_end > 5:
-                        injured = uniform(key, t * 8 + 1) < accident_share[i]
-                        protected = ald_start <= day < ald_end
-                        if injured and not employed:
-                            continue
-                        if not injured and not protected and used > 320:
-                            continue
-                        risk = 40 if injured else 10
+                    injured = uniform(key, t * PURPOSES + 1) < p.accident_share[i]
+                    entitled = employed if injured else (ald_start <= day < ald_end or used <= 320)
+                    if entitled and t - last_end > MINIMUM_GAP:
                         on_leave = True
-                        start = t
-                        part_time = -1
-                        due = -1
+                        start, risk, part_time, due = t, WORK_INJURY if injured else SICKNESS, -1, -1
                         away[t] = 1
                         recent += 1
                     continue
-                high = 1.0 - rehire[i]
-                if real:
-                    chance = death[i]
-                    if ald_start <= day:
-                        chance *= 4.0
-                    if high - chance < u <= high:
-                        fate_rows[row, 0] = day
-                        if employed:
-                            job_rows[n_jobs, 0] = i
-                            job_rows[n_jobs, 1] = day
-                            job_rows[n_jobs, 2] = 66
-                            n_jobs += 1
+                if known:
+                    chance = p.death[i] * (4.0 if ald_start <= day else 1.0)
+                    retires = 0.0
+                    if day >= p.retirement_day[i]:
+                        retires = 0.003 if day < p.retirement_day[i] + 1600 else 0.5
+                    if top - chance < u <= top:
+                        out.fates[row, 0] = day
                         over = True
-                        break
-                    high -= chance
-                    chance = 0.003 if day < retirement_day[i] + 1600 else 1.0
-                    if day >= retirement_day[i] and high - chance < u <= high:
-                        fate_rows[row, 1] = day
-                        if employed:
-                            job_rows[n_jobs, 0] = i
-                            job_rows[n_jobs, 1] = day
-                            job_rows[n_jobs, 2] = 39 if uniform(key, t * 8 + 2) < 0.9 else 38
-                            n_jobs += 1
+                    elif top - chance - retires < u <= top - chance:
+                        out.fates[row, 1] = day
                         over = True
+                    if over:
+                        if employed:
+                            pension = 39 if uniform(key, t * PURPOSES + 2) < 0.9 else 38
+                            n_jobs = _work_event(out.jobs, n_jobs, i, day, 66 if out.fates[row, 0] == day else pension)
                         break
                 if employed:
-                    high = 0.9
-                    if u > high - 0.00011 * jobs[i] and u <= high:
+                    # Two windows of the same draw, far from those above.
+                    if 0.9 - 0.00011 * p.jobs[i] < u <= 0.9:
                         employed = False
-                        v = uniform(key, t * 8 + 2)
-                        code = 59
-                        if contract[i] == 1 and v < 0.4:
-                            code = 33
-                        elif v < 0.4:
-                            code = 43
-                        elif v < 0.5:
-                            code = 91
-                        job_rows[n_jobs, 0] = i
-                        job_rows[n_jobs, 1] = day
-                        job_rows[n_jobs, 2] = code
-                        n_jobs += 1
-                    elif u <= high - 0.1 and u > high - 0.1 - 0.00014 and contract[i] != 5:
-                        job_rows[n_jobs, 0] = i
-                        job_rows[n_jobs, 1] = day
-                        job_rows[n_jobs, 2] = 2
-                        n_jobs += 1
+                        code = _code_at_work(uniform(key, t * PURPOSES + 2), p.contract[i])
+                        n_jobs = _work_event(out.jobs, n_jobs, i, day, code)
+                    elif 0.8 - 0.00014 < u <= 0.8 and p.contract[i] != SELF_EMPLOYED_CONTRACT:
+                        n_jobs = _work_event(out.jobs, n_jobs, i, day, NEW_EMPLOYER)
                 continue
             # On leave: first what ends it, then what happens in it.
             elapsed = t - start
             protected = ald_start <= day < ald_end
-            place = moved_to[i] if day >= move_day[i] else home[i]
-            cause = 0
-            base = daily[elapsed] if elapsed < len(daily) else daily[-1]
-            hazard = base * ending[i] * trend[home[i], t // 30]
-            if protected and risk == 10:
+            place = p.moved_to[i] if day >= p.move_day[i] else p.home[i]
+            hazard = s.daily[min(elapsed, len(s.daily) - 1)] * p.ending[i] * s.trend[p.home[i], t // 30]
+            if protected and risk == SICKNESS:
                 hazard *= LONG_ILLNESS_RATIO
             if part_time >= 0:
-                hazard *= 1.5
+                hazard *= PART_TIME_RATIO
             lift = 0.0
-            if acts and contact >= 0 and elapsed >= FIRST_DAY_OF_EFFECT:
-                lift = strength[i] * (effect_accidents if risk == 40 else 1.0)
-                since = t - contact
-                if since < len(effect_curve):
-                    hazard *= np.exp(lift * effect_curve[since])
+            if s.acts and contact >= 0 and elapsed >= FIRST_DAY_OF_EFFECT:
+                lift = p.strength[i] * (s.on_accidents if risk == WORK_INJURY else 1.0)
+                if t - contact < len(s.curve):
+                    hazard *= np.exp(lift * s.curve[t - contact])
+            exhausted = risk == SICKNESS and not protected and used >= RIGHTS_DAYS
+            cause = ONGOING
             if u < 1.0 - np.exp(-hazard):
-                cause = 1
-            elif risk == 10 and not protected and used >= 360:
-                cause = 3
-            elif elapsed >= 1095:
-                cause = 3
-            elif real and elapsed > 30:
-                high = 1.0
-                chance = death[i] * 6.0
-                if protected:
-                    chance *= 4.0
-                if u > high - chance:
-                    cause = 6
-                else:
-                    high -= chance
-                    if elapsed > 150:
-                        chance = 0.0009 if elapsed < 365 else 0.0022
-                        if protected:
-                            chance *= 1.8
-                        if u > high - chance:
-                            cause = 4
-                        high -= chance
-                    if cause == 0 and day >= retirement_day[i] and u > high - 0.003:
-                        cause = 5
-            if cause > 0:
-                leave_rows[n_leaves, 0] = i
-                leave_rows[n_leaves, 1] = origin + start
-                leave_rows[n_leaves, 2] = day - 1
-                leave_rows[n_leaves, 3] = risk
-                leave_rows[n_leaves, 4] = origin + part_time if part_time >= 0 else 2147483647
+                cause = RETURN
+            elif exhausted or elapsed >= RIGHTS_WINDOW:
+                cause = END_OF_RIGHTS
+            elif known:
+                cause = _other_end(u, p, i, day, elapsed, protected)
+            if cause != ONGOING:
                 on_leave = False
-                last_end = t - 1
-                last_length = elapsed
+                last_end, last_length = t - 1, elapsed
                 code = 0
-                if cause == 6:
-                    fate_rows[row, 0] = day
+                if cause == DEATH:
+                    out.fates[row, 0] = day
                     code = 66
-                    over = True
-                elif cause == 5:
-                    fate_rows[row, 1] = day
+                elif cause == RETIREMENT:
+                    out.fates[row, 1] = day
                     code = 39
-                    over = True
-                elif cause == 4:
-                    fate_rows[row, 2] = day
-                    v = uniform(key, t * 8 + 2)
-                    fate_rows[row, 3] = 1 if v < 0.2 else (2 if v < 0.95 else 3)
-                    if uniform(key, t * 8 + 5) > 0.25:
+                elif cause == INVALIDITY:
+                    v = uniform(key, t * PURPOSES + 2)
+                    out.fates[row, 2] = day
+                    out.fates[row, 3] = 1 if v < 0.2 else (2 if v < 0.95 else 3)
+                    if uniform(key, t * PURPOSES + 5) > 0.25:
                         code = 91
-                    over = True
                 elif elapsed > 30 and employed:
-                    chance = 0.55 if cause == 3 else jobs[i] * (0.025 + 0.13 * min(elapsed, 365) / 365.0)
-                    if lift > 0.0:
-                        chance *= np.exp(lift * effect_jobs)
-                    if uniform(key, t * 8 + 5) < chance:
-                        v = uniform(key, t * 8 + 2)
-                        if elapsed > 60 and v < 0.6:
-                            code = 91
-                        elif elapsed > 60 and v < 0.7:
-                            code = 92
-                        elif v < 0.9:
-                            code = 43
-                        else:
-                            code = 59
-                        if contract[i] == 1 and v > 0.5:
-                            code = 33
-                        if cause == 1:
-                            cause = 2
+                    chance = p.jobs[i] * (0.025 + 0.13 * min(elapsed, 365) / 365.0)
+                    if cause == END_OF_RIGHTS:
+                        chance = 0.55
+                    if uniform(key, t * PURPOSES + 5) < chance * np.exp(lift * s.job_loss):
+                        code = _code_after_leave(uniform(key, t * PURPOSES + 2), p.contract[i], elapsed)
+                over = cause >= INVALIDITY
                 if code > 0 and employed:
                     employed = False
-                    job_rows[n_jobs, 0] = i
-                    job_rows[n_jobs, 1] = day
-                    job_rows[n_jobs, 2] = code
-                    n_jobs += 1
-                if cause == 1 and not employed:
-                    cause = 2
-                leave_rows[n_leaves, 5] = cause
+                    n_jobs = _work_event(out.jobs, n_jobs, i, day, code)
+                if cause == RETURN and not employed:
+                    cause = JOB_LOST
+                out.leaves[n_leaves, 0] = i
+                out.leaves[n_leaves, 1] = s.origin + start
+                out.leaves[n_leaves, 2] = day - 1
+                out.leaves[n_leaves, 3] = risk
+                out.leaves[n_leaves, 4] = s.origin + part_time if part_time >= 0 else NEVER
+                out.leaves[n_leaves, 5] = cause
                 n_leaves += 1
                 if over:
                     break
                 continue
             away[t] = 1
             recent += 1
-            if risk == 10 and elapsed >= 3:
+            if risk == SICKNESS and elapsed >= WAITING_DAYS:
                 paid[t] = 1
                 used += 1
-            if risk == 10 and elapsed > 60 and day < ald_start and uniform(key, t * 8 + 5) < LONG_ILLNESS_ONSET:
-                ald_start = day
-                ald_end = 2147483647
-                fate_rows[row, 4] = day
+            enters = risk == SICKNESS and elapsed > 60 and day < ald_start
+            if enters and uniform(key, t * PURPOSES + 5) < LONG_ILLNESS_ONSET:
+                ald_start, ald_end = np.int32(day), NEVER
+                out.fates[row, 4] = day
             if employed and elapsed > 60:
-                v = uniform(key, t * 8 + 6)
-                if v < 0.00022 * jobs[i]:
+                v = uniform(key, t * PURPOSES + 6)
+                if v < 0.00022 * p.jobs[i]:
                     employed = False
-                    job_rows[n_jobs, 0] = i
-                    job_rows[n_jobs, 1] = day
-                    job_rows[n_jobs, 2] = 33 if contract[i] == 1 else (91 if elapsed > 120 else 43)
-                    n_jobs += 1
-                elif part_time < 0 and v > 1.0 - 0.0035:
+                    code = 33 if p.contract[i] == 1 else (91 if elapsed > 120 else 43)
+                    n_jobs = _work_event(out.jobs, n_jobs, i, day, code)
+                elif part_time < 0 and v > 1.0 - PART_TIME_ONSET:
                     part_time = t
-            if outcome == 0 and employed and day >= opening[place] and day <= closing[place]:
-                if contact < 0 and due == t:
-                    if uniform(key, t * 8 + 4) < acceptance[i]:
-                        outcome = 2
-                        contact = t
-                    else:
-                        outcome = 1
-                    contact_rows[row, 0] = outcome
-                    contact_rows[row, 1] = origin + signal
-                    contact_rows[row, 2] = day
-                    contact_rows[row, 3] = day + np.int32(6.0 * uniform(key, t * 8 + 7) ** 2)
-                    contact_rows[row, 4] = origin + start
-                    contact_rows[row, 5] = place
-                elif (
-                    due < t
-                    and part_time < 0
-                    and elapsed >= REFERRAL_FROM
-                    and elapsed <= REFERRAL_UNTIL
-                    and (elapsed >= PROLONGED_FROM or recent >= FREQUENT_DAYS)
-                    and origin + start + 60 >= earliest
-                    and uniform(key, t * 8 + 3) < detection[i] * uptake[place] * (1.0 + 0.3 * min(used, 300) / 100.0)
-                ):
+            # Detection, contact and agreement: the same draws in both worlds, whether or not anything follows.
+            if outcome != NO_DOSSIER or not employed or not s.opening[place] <= day <= s.closing[place]:
+                continue
+            if due == t:
+                if uniform(key, t * PURPOSES + 4) < p.acceptance[i]:
+                    outcome, contact = AGREED, t
+                else:
+                    outcome = REFUSED
+                out.contacts[row, 0] = outcome
+                out.contacts[row, 1] = s.origin + signal
+                out.contacts[row, 2] = day
+                out.contacts[row, 3] = day + np.int32(6.0 * uniform(key, t * PURPOSES + 7) ** 2)
+                out.contacts[row, 4] = s.origin + start
+                out.contacts[row, 5] = place
+            elif due < t and part_time < 0 and REFERRAL_FROM <= elapsed <= REFERRAL_UNTIL:
+                qualifies = elapsed >= PROLONGED_FROM or recent >= FREQUENT_DAYS
+                # A leave that passed the trigger before the earliest opening is left alone: see `programme`.
+                qualifies &= s.origin + start + TRIGGER_DAYS >= s.earliest
+                rate = p.detection[i] * s.uptake[place] * (1.0 + 0.003 * min(used, 300))
+                if qualifies and uniform(key, t * PURPOSES + 3) < rate:
                     signal = t
-                    due = t + 7 + np.int32(24.0 * uniform(key, t * 8 + 7) ** 2)
+                    due = t + 7 + int(24.0 * uniform(key, t * PURPOSES + 7) ** 2)
         if on_leave:
-            leave_rows[n_leaves, 0] = i
-            leave_rows[n_leaves, 1] = origin + start
-            leave_rows[n_leaves, 2] = origin + days - 1
-            leave_rows[n_leaves, 3] = risk
-            leave_rows[n_leaves, 4] = origin + part_time if part_time >= 0 else 2147483647
-            leave_rows[n_leaves, 5] = 0
+            out.leaves[n_leaves, 0] = i
+            out.leaves[n_leaves, 1] = s.origin + start
+            out.leaves[n_leaves, 2] = s.origin + s.days - 1
+            out.leaves[n_leaves, 3] = risk
+            out.leaves[n_leaves, 4] = s.origin + part_time if part_time >= 0 else NEVER
+            out.leaves[n_leaves, 5] = ONGOING
             n_leaves += 1
     return n_leaves, n_jobs
+
+
+def _no_fates(count: int) -> np.ndarray:
+    """Rows of people to whom nothing happens."""
+    return np.full((count, 5), NEVER, dtype=np.int32)
+
+
+def _no_contacts(count: int) -> np.ndarray:
+    """Rows of people without a dossier."""
+    rows = np.full((count, 6), NEVER, dtype=np.int32)
+    rows[:, 0] = NO_DOSSIER
+    return rows
 
 
 def walk(
@@ -483,7 +529,7 @@ def walk(
         exposure: how they meet the programme.
         effect: what it does.
         programme_acts: whether it does it; contacts happen either way.
-        who: positions of the insured to walk, increasing; all when None.
+        who: positions of the insured to walk, increasing, at least one; all when None.
         progress: called as blocks of insured are done.
 
     Returns:
@@ -506,46 +552,46 @@ def walk(
     opening = territory.opening.copy()
     closing = np.where(territory.designated, territory.closing, -1).astype(np.int32)
     opening[opening == NOT_DESIGNATED] = NEVER
-    fates = np.full((people.count, 5), NEVER, dtype=np.int32)
-    contacts = np.full((people.count, 6), NEVER, dtype=np.int32)
-    contacts[:, 0] = NO_DOSSIER
+    insured = _Insured(
+        people.stream, rates.onset, rates.accident_share, rates.ending, rates.jobs, rates.rehire, rates.death,
+        rates.retirement_day, people.ald_start, people.ald_end, people.contract, people.home, move_day,
+        people.moved_to, exposure.detection, exposure.acceptance, exposure.strength,
+    )  # fmt: skip
+    setting = _Setting(
+        origin, days, first_day(config.first_delivery), territory.earliest_opening, opening, closing,
+        np.exp(territory.uptake), trend, season, daily, programme_acts, effect.curve(), effect.relapse,
+        effect.job_loss, effect.on_accidents,
+    )  # fmt: skip
+    fates, contacts = _no_fates(people.count), _no_contacts(people.count)
     blocks = [chosen[i : i + _BLOCK] for i in range(0, len(chosen), _BLOCK)]
-    stage = "paths with the programme" if programme_acts else "paths without the programme"
-    done = 0
 
     def one(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        room = len(block) * 20 + 2_000
+        room = len(block) * 20 + days
         while True:
-            leave_rows = np.empty((room, 6), dtype=np.int32)
-            job_rows = np.empty((room, 3), dtype=np.int32)
-            fate_rows = np.full((len(block), 5), NEVER, dtype=np.int32)
-            contact_rows = np.full((len(block), 6), NEVER, dtype=np.int32)
-            contact_rows[:, 0] = NO_DOSSIER
-            n_leaves, n_jobs = _walk(
-                block, people.stream, rates.onset, rates.accident_share, rates.ending, rates.jobs, rates.rehire,
-                rates.death, rates.retirement_day, people.ald_start, people.ald_end, people.contract,
-                people.home, move_day, people.moved_to,
-                exposure.detection, exposure.acceptance, exposure.strength,
-                origin, days, first_day(config.first_delivery), territory.earliest_opening, opening, closing,
-                np.exp(territory.uptake), trend, season, daily, effect.curve(), effect.relapse,
-                effect.job_loss, effect.on_accidents, programme_acts, leave_rows, job_rows, fate_rows, contact_rows,
-            )  # fmt: skip
+            out = _Rows(
+                np.empty((room, 6), dtype=np.int32),
+                np.empty((room, 3), dtype=np.int32),
+                _no_fates(len(block)),
+                _no_contacts(len(block)),
+            )
+            n_leaves, n_jobs = _walk(block, insured, setting, out)
             if n_leaves >= 0:
                 break
             room *= 2
-        fates[block] = fate_rows
-        contacts[block] = contact_rows
-        return leave_rows[:n_leaves].copy(), job_rows[:n_jobs].copy()
+        fates[block] = out.fates
+        contacts[block] = out.contacts
+        return out.leaves[:n_leaves].copy(), out.jobs[:n_jobs].copy()
 
-    results = []
+    stage = "paths with the programme" if programme_acts else "paths without the programme"
+    results, done = [], 0
     with ThreadPoolExecutor(2) as pool:
         for result, block in zip(pool.map(one, blocks), blocks, strict=True):
             results.append(result)
             done += len(block)
             if progress:
                 progress(stage, done, len(chosen))
-    leave_rows = np.concatenate([r[0] for r in results]) if results else np.empty((0, 6), dtype=np.int32)
-    job_rows = np.concatenate([r[1] for r in results]) if results else np.empty((0, 3), dtype=np.int32)
+    leave_rows = np.concatenate([r[0] for r in results])
+    job_rows = np.concatenate([r[1] for r in results])
     return Paths(
         leaves=Leaves(*(np.ascontiguousarray(leave_rows[:, k]) for k in range(6))),
         jobs=JobEvents(*(np.ascontiguousarray(job_rows[:, k]) for k in range(3))),

@@ -68,8 +68,11 @@ class Lines:
         return self.values[:, FIELDS.index(field)]
 
 
-@njit(inline="always", cache=True)  # type: ignore[untyped-decorator]
-def _put(rows, n, leave, first, last, nature, regime, number, quantity, cents, sign, order, rate, qualifier, paid):  # type: ignore[no-untyped-def]
+@njit(inline="always", cache=True)
+def _put(
+    rows: np.ndarray, n: int, leave: int, first: int, last: int, nature: int, regime: int, number: int, quantity: int,
+    cents: int, sign: int, order: int, rate: int, qualifier: int, paid: int,
+) -> None:  # fmt: skip
     """Write one line, columns as in `FIELDS`."""
     rows[n, 0] = leave
     rows[n, 1] = first
@@ -86,11 +89,13 @@ def _put(rows, n, leave, first, last, nature, regime, number, quantity, cents, s
     rows[n, 12] = paid
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _pay(
-    stream, person, start, end, first_paid, risk, part_from, inaptitude_from, rate_first, rate_later, rate_part,
-    self_employed, health, two_employers, last_payable, rows,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+    stream: np.ndarray, person: np.ndarray, start: np.ndarray, end: np.ndarray, first_paid: np.ndarray,
+    risk: np.ndarray, part_from: np.ndarray, inaptitude_from: np.ndarray, rate_first: np.ndarray,
+    rate_later: np.ndarray, rate_part: np.ndarray, self_employed: np.ndarray, health: np.ndarray,
+    two_employers: np.ndarray, last_payable: int, rows: np.ndarray,
+) -> int:  # fmt: skip
     """Write the lines of each leave in `rows`; the number of them, or -1 when there is no room."""
     n = 0
     for k in range(len(person)):
@@ -198,8 +203,8 @@ def draw_lines(world: World) -> Lines:
         rows = np.empty((room, len(FIELDS)), dtype=np.int32)
         count = _pay(
             people.stream, leaves.person, leaves.start, leaves.end, first_paid_day(leaves), leaves.risk,
-            leaves.part_time_from, inaptitude_from, *cents, people.self_employed, people.health_professional,
-            people.two_employers, config.last_known_day, rows,
+            leaves.part_time_from, inaptitude_from, cents[0], cents[1], cents[2], people.self_employed,
+            people.health_professional, people.two_employers, config.last_known_day, rows,
         )  # fmt: skip
         if count >= 0:
             break
@@ -233,7 +238,7 @@ def _maternity(world: World) -> tuple[np.ndarray, np.ndarray]:
     person = np.repeat(mothers, lines).astype(np.int32)
     day = np.repeat(begin, lines) + np.tile(np.arange(lines) * PERIOD_DAYS, len(mothers))
     rows = np.zeros((len(person), len(FIELDS)), dtype=np.int32)
-    values = {
+    values: dict[str, int | np.ndarray] = {
         "leave": -1, "first": day, "last": day + PERIOD_DAYS - 1, "nature": 6121, "regime": 30, "number": PERIOD_DAYS,
         "quantity": PERIOD_DAYS, "cents": np.round(people.wage[person] * 3 / 91.25 * 0.79 * 100) * PERIOD_DAYS,
         "sign": 1, "order": 1, "paid": day + PERIOD_DAYS - 1 + rng.integers(10, 40, len(person)),
@@ -269,7 +274,8 @@ def ij_lignes(world: World, identities: Identities, lines: Lines, low: int, high
         world: a world.
         identities: its identifiers.
         lines: all its lines.
-        low, high: the delivery's rows, `low` <= row < `high`.
+        low: first row of the delivery.
+        high: row after its last.
 
     Returns:
         Table `ij_lignes` of the input contract.

@@ -68,6 +68,7 @@ class Population:
         motivation: unobserved will to return, standard normal.
         incidence_frailty, duration_frailty: standard normal.
         known_residence: the register carries the département.
+        known_birth: the register carries the birth year.
     """
 
     stream: np.ndarray
@@ -93,6 +94,7 @@ class Population:
     incidence_frailty: np.ndarray
     duration_frailty: np.ndarray
     known_residence: np.ndarray
+    known_birth: np.ndarray
 
     @property
     def count(self) -> int:
@@ -102,11 +104,13 @@ class Population:
     @property
     def self_employed(self) -> np.ndarray:
         """Boolean (N,): insured outside the employees' scheme."""
-        return self.scheme != EMPLOYEE_SCHEME
+        other_scheme: np.ndarray = self.scheme != EMPLOYEE_SCHEME
+        return other_scheme
 
     def age(self, year: float) -> np.ndarray:
         """Age in years at a date given as a decimal year; float64 (N,)."""
-        return year - self.birth_year - (self.birth_month - 0.5) / 12.0
+        years: np.ndarray = year - self.birth_year - (self.birth_month - 0.5) / 12.0
+        return years
 
     def residence(self, person: np.ndarray, month: np.ndarray) -> np.ndarray:
         """Position of the département in which persons are registered in given months (since 1970).
@@ -118,7 +122,8 @@ class Population:
         Returns:
             Positions in the territory, same shape.
         """
-        return np.where(month >= self.move_month[person], self.moved_to[person], self.home[person])
+        place: np.ndarray = np.where(month >= self.move_month[person], self.moved_to[person], self.home[person])
+        return place
 
 
 def draw_population(config: WorldConfig, territory: Territory) -> Population:
@@ -198,6 +203,7 @@ def draw_population(config: WorldConfig, territory: Territory) -> Population:
         incidence_frailty=incidence_frailty,
         duration_frailty=duration_frailty,
         known_residence=rng.random(n) >= 0.002,
+        known_birth=rng.random(n) >= 0.002,
     )
 
 

@@ -33,7 +33,6 @@ class Identities:
         switch_month: month from which it does, since 1970, or `NEVER`.
         rank: BEN_RNG_GEM.
         surname, first_name: positions in the lists of names (the latter in that of the person's sex).
-        birth_unknown: the register has 1600 for a birth year.
         sex_code: BEN_SEX_COD as the register has it.
     """
 
@@ -45,13 +44,13 @@ class Identities:
     rank: np.ndarray
     surname: np.ndarray
     first_name: np.ndarray
-    birth_unknown: np.ndarray
     sex_code: np.ndarray
 
     def pseudonyms_in(self, person: np.ndarray, month: np.ndarray) -> np.ndarray:
         """Pseudonym in force in given delivery months; uint8 (R, 17)."""
         new = month >= self.switch_month[person]
-        return np.where(new[:, None], self.new_pseudonym[person], self.pseudonym[person])
+        current: np.ndarray = np.where(new[:, None], self.new_pseudonym[person], self.pseudonym[person])
+        return current
 
 
 def draw_identities(world: World) -> Identities:
@@ -102,7 +101,6 @@ def draw_identities(world: World) -> Identities:
         first_name=np.where(
             people.sex == 1, rng.integers(0, len(MALE_NAMES), n), rng.integers(0, len(FEMALE_NAMES), n)
         ),
-        birth_unknown=rng.random(n) < 0.002,
         sex_code=np.where(unknown_sex < 0.001, 0, np.where(unknown_sex < 0.002, 9, people.sex)),
     )
 
@@ -111,16 +109,18 @@ def department_codes(world: World, person: np.ndarray, month: np.ndarray) -> np.
     """BEN_RES_DPT of persons in given months, text; `099` or `999` where the register does not know it."""
     known = world.territory.codes[world.people.residence(person, month)]
     unknown = np.where(person % 2 == 0, "099", "999")
-    return np.where(world.people.known_residence[person], known, unknown)
+    shown: np.ndarray = np.where(world.people.known_residence[person], known, unknown)
+    return shown
 
 
 def first_names(world: World, identities: Identities, person: np.ndarray) -> np.ndarray:
     """First names of persons; text, same shape."""
     male, female = np.array(MALE_NAMES), np.array(FEMALE_NAMES)
     rank = identities.first_name[person]
-    return np.where(
+    names: np.ndarray = np.where(
         world.people.sex[person] == 1, male[np.minimum(rank, len(male) - 1)], female[np.minimum(rank, len(female) - 1)]
     )
+    return names
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,8 @@ def register_rows(world: World, identities: Identities) -> RegisterRows:
 def long_illness_start(world: World) -> np.ndarray:
     """First day in the long-term illness scheme, known beforehand or entered during a leave; int32 (N,)."""
     entered = world.observed.fates.long_illness
-    return np.minimum(world.people.ald_start, entered).astype(np.int32)
+    start: np.ndarray = np.minimum(world.people.ald_start, entered).astype(np.int32)
+    return start
 
 
 def beneficiaires(world: World, identities: Identities, month: int, person: np.ndarray) -> pa.Table:
@@ -212,7 +213,7 @@ def beneficiaires(world: World, identities: Identities, month: int, person: np.n
             "BEN_IDT_ANO": text_column(identities.stable[person]),
             "BEN_SEX_COD": pa.array(identities.sex_code[person], type=pa.int16()),
             "BEN_NAI_ANN": pa.array(
-                np.where(identities.birth_unknown[person], 1600, people.birth_year[person]), type=pa.int16()
+                np.where(people.known_birth[person], people.birth_year[person], 1600), type=pa.int16()
             ),
             "BEN_RES_DPT": pa.array(department_codes(world, person, months), type=pa.string()),
             "BEN_DCD_DTE": date(np.where(dead, fates.death[person], OPEN_DATE), dead | alive_as_sentinel),

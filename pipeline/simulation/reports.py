@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.simulation.config import first_day, month_of, month_text
-from pipeline.simulation.narratives import Narrator, Record
+from pipeline.simulation.config import month_of, month_text
 from pipeline.simulation.names import FIRMS, SURNAMES
+from pipeline.simulation.narratives import Narrator, Record
 from pipeline.simulation.paths import AGREED, NO_DOSSIER, WORK_INJURY
 from pipeline.simulation.population import NEVER
 from pipeline.simulation.register import Identities, first_names
@@ -34,8 +34,8 @@ _SICKNESS_CAUSES = (
 )  # fmt: skip
 _INJURY_CAUSES = (("TRAUMATISME", 60), ("OSTEOARTICULAIRE", 33), ("PSYCHIQUE", 4), ("NON_RENSEIGNE", 3))
 _REASONS = (
-    "INAPTITUDE_POSTE", "DUREE_ARRET", "ARRETS_REPETES", "USURE_PRO", "CONFLIT_TRAVAIL", "RPS", "PENIBILITE", "HANDICAP",
-    "ISOLEMENT", "DIFFICULTE_FINANCIERE",
+    "INAPTITUDE_POSTE", "DUREE_ARRET", "ARRETS_REPETES", "USURE_PRO", "CONFLIT_TRAVAIL", "RPS", "PENIBILITE",
+    "HANDICAP", "ISOLEMENT", "DIFFICULTE_FINANCIERE",
 )  # fmt: skip
 _MEASURES = (
     ("VISITE_PRE_REPRISE", 24), ("TPT", 14), ("AMENAGEMENT_POSTE", 12), ("ESSAI_ENCADRE", 9), ("DEMANDE_RQTH", 8),
@@ -44,7 +44,8 @@ _MEASURES = (
     ("AUTRE", 1),
 )  # fmt: skip
 _MEASURE_COSTS = {
-    "FORMATION": 2400, "BILAN_COMPETENCES": 1600, "AMENAGEMENT_POSTE": 900, "AIDE_FINANCIERE": 450, "SOUTIEN_PSYCHO": 300,
+    "FORMATION": 2400, "BILAN_COMPETENCES": 1600, "AMENAGEMENT_POSTE": 900, "AIDE_FINANCIERE": 450,
+    "SOUTIEN_PSYCHO": 300,
 }  # fmt: skip
 _MEASURE_STATUSES = (("REALISEE", 45), ("PROPOSEE", 25), ("ACCEPTEE", 14), ("REFUSEE", 9), ("ABANDONNEE", 7))
 _SCOPES = ("CONTACT_MEDECIN_TRAITANT", "CONTACT_MEDECIN_TRAVAIL", "CONTACT_EMPLOYEUR", "PARTAGE_PLURIDISCIPLINAIRE")
@@ -342,10 +343,15 @@ class _DossierWriter:
         if self_employed and situation == "CHOMAGE":
             return "CESSATION_ACTIVITE_TI"
         fixed = {
-            "REPRISE_TOTALE": "MAINTIEN_POSTE", "REPRISE_AMENAGEE": "MAINTIEN_POSTE_AMENAGE", "REPRISE_TPT": "MAINTIEN_POSTE_AMENAGE",
-            "INVALIDITE": "INVALIDITE", "RETRAITE": "RETRAITE", "FORMATION": "RECONVERSION_FORMATION",
-            "CRPE": "RECLASSEMENT_EXTERNE", "INAPTE_ATTENTE": "INAPTITUDE_LICENCIEMENT",
-        }.get(situation)  # fmt: skip
+            "REPRISE_TOTALE": "MAINTIEN_POSTE",
+            "REPRISE_AMENAGEE": "MAINTIEN_POSTE_AMENAGE",
+            "REPRISE_TPT": "MAINTIEN_POSTE_AMENAGE",
+            "INVALIDITE": "INVALIDITE",
+            "RETRAITE": "RETRAITE",
+            "FORMATION": "RECONVERSION_FORMATION",
+            "CRPE": "RECLASSEMENT_EXTERNE",
+            "INAPTE_ATTENTE": "INAPTITUDE_LICENCIEMENT",
+        }.get(situation)
         if fixed and self.dice.chance(0.85):
             return fixed
         if situation == "CHOMAGE":
@@ -389,7 +395,7 @@ def _month(day: int) -> int:
 
 
 def _costs(world: World) -> list[tuple[int, Row]]:
-    """Costs of each platform: its active dossiers, and a part that does not depend on them; delivered the month after."""
+    """Costs of each platform by month: active dossiers, and a part that does not depend on them."""
     config, contacts = world.config, world.observed.contacts
     rng = generator(config.seed, "costs")
     agreed = contacts.outcome == AGREED

@@ -18,7 +18,7 @@ PURPOSES = 8
 """Independent draws available per person and day."""
 
 
-@njit(inline="always", cache=True)  # type: ignore[untyped-decorator]
+@njit(inline="always", cache=True)
 def mix(value: np.uint64) -> np.uint64:
     """SplitMix64's finaliser: 64 well mixed bits."""
     z = value
@@ -27,7 +27,7 @@ def mix(value: np.uint64) -> np.uint64:
     return z ^ (z >> _S31)
 
 
-@njit(inline="always", cache=True)  # type: ignore[untyped-decorator]
+@njit(inline="always", cache=True)
 def uniform(key: np.uint64, address: int) -> float:
     """The number in [0, 1) at an address of a person's stream."""
     return np.float64(mix(key + np.uint64(address + 1) * GOLDEN) >> _S11) * _UNIT

@@ -66,7 +66,8 @@ class Territory:
     @property
     def designated(self) -> np.ndarray:
         """Boolean (D,): the département has a row in the register of platforms."""
-        return self.opening != NOT_DESIGNATED
+        has_platform: np.ndarray = self.opening != NOT_DESIGNATED
+        return has_platform
 
     @property
     def earliest_opening(self) -> int:

@@ -1,14 +1,17 @@
 """The true effects of a world: the mean difference between the two paths of the same insured.
 
 Definitions are those of the study design. A day on leave is a calendar day inside a leave that payment lines show, its
-waiting days included. A horizon of h days counts the days T0 <= day < T0 + h. A sustained return is the first day after
-time zero of 30 consecutive days without allowance on which the insured is in employment (month-end status of that
-day's month, as the employment register shows it), found before T0 + h.
+waiting days included. A horizon of h days counts the days T0 <= day < T0 + h. A sustained return is the first day of at
+least 30 days without allowance with employment at the month-end that follows (found only at a later month-end of the
+same stretch: that day), before T0 + h. Employment at h is that of the last month-end at least a month old.
 
 - ATT: over the accompanied, time zero = first contact.
 - ITT: over insured living in an open designated département when their leave is on its 60th elapsed day, the first
-  such leave since the earliest opening anywhere, not dead, retired or invalid, with work; time zero = leave start + 60.
-  No effect acts before the 61st day, so that this population is the same in both worlds.
+  such leave since the earliest opening anywhere; time zero = leave start + 60. No effect acts before the 61st day, so
+  that this population is the same in both worlds.
+
+Both: alive, neither retired nor invalid at time zero, birth year known, employees with work at the month-end before the
+leave. The accompanied who withdraw by the last delivery are left out of both, unless the name says `with_withdrawn`.
 
 `complete_horizon` restricts to time zeros at least h before the follow-up's end, as the study does; `all` does not.
 """
@@ -27,11 +30,12 @@ from pipeline.simulation.config import (
     TRIGGER_DAYS,
     month_of,
 )
-from pipeline.simulation.paths import AGREED, HIRED, NEW_EMPLOYER, REFUSED, JobEvents, Leaves, Paths
+from pipeline.simulation.paths import AGREED, HIRED, NEW_EMPLOYER, REFUSED, JobEvents, Paths
 from pipeline.simulation.population import NEVER
 from pipeline.simulation.territory import Territory
 from pipeline.simulation.world import World
 
+_NEVER = 10**9
 _DAYS = 100_000
 """More than any day number: person * _DAYS + day sorts by person, then day."""
 
@@ -97,46 +101,48 @@ class Outcomes:
         result: np.ndarray = np.bincount(self.slot, weights=euros, minlength=len(self.person))
         return result
 
-    def return_day(self) -> np.ndarray:
-        """First day of the sustained return, int64 (P,); far in the future where there is none."""
-        if self._return_day is None:
-            self._return_day = self._find_return()
-        return self._return_day
+    def full_days(self, horizon: int) -> np.ndarray:
+        """Days on leave outside the therapeutic part-time phase within the horizon, float64 (P,)."""
+        t0 = self.time_zero[self.slot]
+        end = np.minimum(self.leaves.end.astype(np.int64) + 1, self.leaves.part_time_from)
+        days = np.minimum(end, t0 + horizon) - np.maximum(self.leaves.start, t0)
+        result: np.ndarray = np.bincount(self.slot, weights=np.maximum(days, 0), minlength=len(self.person))
+        return result
 
-    def _find_return(self) -> np.ndarray:
-        """Walk gap by gap: each pass moves everyone not yet returned past their next leave or spell out of work."""
-        count = len(self.person)
-        fates = self.paths.fates
-        gone = np.minimum(fates.death[self.person], fates.retirement[self.person]).astype(np.int64)
-        address = self.leaves.person.astype(np.int64) * _DAYS + self.leaves.start
-        day = self.time_zero.copy()
-        found = np.full(count, 10**9, dtype=np.int64)
-        active = np.ones(count, dtype=bool)
-        limit = self.time_zero + max(HORIZONS.values())
-        while active.any():
-            i = np.flatnonzero(active)
-            who = self.person[i].astype(np.int64)
-            # The leave that covers the day, or the next one.
-            before = np.searchsorted(address, who * _DAYS + day[i], side="right") - 1
-            covers = (before >= 0) & (self.leaves.person[np.maximum(before, 0)] == who)
-            covers &= self.leaves.end[np.maximum(before, 0)] >= day[i]
-            after = np.minimum(before + 1, len(address) - 1)
-            has_next = (before + 1 < len(address)) & (self.leaves.person[after] == who)
-            next_start = np.where(has_next, self.leaves.start[after], 10**8)
-            free = (
-                ~covers & (next_start - day[i] >= SUSTAINED_RETURN_DAYS) & (gone[i] - day[i] >= SUSTAINED_RETURN_DAYS)
-            )
-            works = employed_on(self.paths.jobs, who, month_end(day[i]))
-            ok = free & works
-            found[i[ok]] = day[i[ok]]
-            # Elsewhere: past the leave in progress, or a day later where work is what lacks.
-            step = np.where(covers, self.leaves.end[np.maximum(before, 0)] + 1, day[i] + 1)
-            step = np.where(~covers & ~free & has_next, self.leaves.end[after] + 1, step)
-            waits = free & ~works
-            step = np.where(waits, first_of_next_month(day[i]), step)
-            day[i] = step
-            active[i] = ~ok & (step < limit[i]) & (step < gone[i])
-        return found
+    def employed(self, horizon: int) -> np.ndarray:
+        """Work at the end of the month that is one month before the horizon, float64 (P,)."""
+        month = month_of(self.time_zero + horizon) - 1
+        day = month_end(month.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64))
+        return employed_on(self.paths.jobs, self.person.astype(np.int64), day).astype(np.float64)
+
+    def return_day(self) -> np.ndarray:
+        """First day of the sustained return, int64 (P,); `_NEVER` where there is none within the longest horizon.
+
+        A stretch without allowance of at least 30 days gives a return on its first day where the month-end that follows
+        finds the person in employment, else on the first month-end that does with 30 days of the stretch left.
+        """
+        if self._return_day is None:
+            # Stretches follow the leaves that end at or after time zero.
+            ends = self.leaves.end >= self.time_zero[self.slot] - 1
+            slot, begin = self.slot[ends], self.leaves.end[ends].astype(np.int64) + 1
+            follows = np.append(self.leaves.person[1:] == self.leaves.person[:-1], False)
+            last = np.where(follows, np.append(self.leaves.start[1:], 0) - 1, _NEVER)[ends]
+            person = self.person[slot].astype(np.int64)
+            found = np.full(len(self.person), _NEVER, dtype=np.int64)
+            open_ = last - begin + 1 >= SUSTAINED_RETURN_DAYS
+            probe = month_end(begin)
+            candidate = begin.copy()
+            while open_.any():
+                i = np.flatnonzero(open_)
+                works = employed_on(self.paths.jobs, person[i], probe[i])
+                np.minimum.at(found, slot[i[works]], candidate[i[works]])
+                probe[i] = month_end(probe[i] + 1)
+                candidate[i] = probe[i]
+                enough = last[i] - candidate[i] + 1 >= SUSTAINED_RETURN_DAYS
+                soon = candidate[i] < self.time_zero[slot[i]] + max(HORIZONS.values())
+                open_[i] = ~works & enough & soon
+            self._return_day = found
+        return self._return_day
 
     def returned(self, horizon: int) -> np.ndarray:
         """Whether a sustained return began within the horizon, float64 (P,)."""
@@ -144,9 +150,32 @@ class Outcomes:
         return result
 
 
-def first_of_next_month(day: np.ndarray) -> np.ndarray:
-    """First day of the month after each day."""
-    return month_end(day) + 1
+def eligible(world: World, paths: Paths, person: np.ndarray, start: np.ndarray, time_zero: np.ndarray) -> np.ndarray:
+    """Whether persons on leave may enter the study (study design): alive, neither retired nor invalid, with work.
+
+    Args:
+        world: the world.
+        paths: its paths, either kind.
+        person: positions.
+        start: first day of the leave.
+        time_zero: day of entry.
+
+    Returns:
+        Boolean, same shape. Work is that of the month-end before the leave, for employees.
+    """
+    fates = paths.fates
+    before = first_day_of_month(start) - 1
+    ok = (fates.death[person] > time_zero) & (fates.retirement[person] > time_zero)
+    ok &= (fates.invalidity[person] > time_zero) & world.people.known_birth[person]
+    ok &= employed_on(paths.jobs, person, before) | world.people.self_employed[person]
+    kept: np.ndarray = ok & (time_zero <= world.config.last_known_day)
+    return kept
+
+
+def first_day_of_month(day: np.ndarray) -> np.ndarray:
+    """First day of the month of each day."""
+    days: np.ndarray = month_of(day).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    return days
 
 
 def itt_population(territory: Territory, paths: Paths, world: World) -> tuple[np.ndarray, np.ndarray]:
@@ -169,11 +198,9 @@ def itt_population(territory: Territory, paths: Paths, world: World) -> tuple[np
     person, first = np.unique(candidates.person, return_index=True)
     t0 = t0[first]
     place = world.people.residence(person, month_of(t0))
-    fates = paths.fates
     ok = (t0 >= territory.opening[place]) & (t0 <= territory.closing[place]) & territory.designated[place]
-    ok &= (fates.death[person] > t0) & (fates.retirement[person] > t0) & (fates.invalidity[person] > t0)
-    ok &= world.people.known_residence[person] & employed_on(paths.jobs, person, t0)
-    ok &= t0 <= world.config.last_known_day
+    ok &= world.people.known_residence[person]
+    ok &= eligible(world, paths, person, candidates.start[first], t0)
     return person[ok], t0[ok]
 
 
@@ -184,7 +211,9 @@ def _means(world: World, person: np.ndarray, time_zero: np.ndarray, keep_all: bo
     result: dict[str, dict[str, Any]] = {}
     for outcome, method in (
         ("days_on_leave", Outcomes.days_on_leave),
+        ("days_full_leave", Outcomes.full_days),
         ("sustained_return_to_work", Outcomes.returned),
+        ("employed", Outcomes.employed),
         ("allowance_eur", Outcomes.allowance),
     ):
         result[outcome] = {}
@@ -220,7 +249,8 @@ def true_effects(world: World) -> dict[str, Any]:
         with both worlds' means and counts, for complete horizons and for all, withdrawn excluded and included.
     """
     contacts = world.observed.contacts
-    agreed = np.flatnonzero((contacts.outcome == AGREED) & world.people.known_residence)
+    agreed = np.flatnonzero(contacts.outcome == AGREED)
+    agreed = agreed[eligible(world, world.observed, agreed, contacts.leave_start[agreed], contacts.contact[agreed])]
     kept = world.withdrawal[agreed] > world.config.last_known_day
     itt, itt_zero = itt_population(world.territory, world.without, world)
     itt_kept = world.withdrawal[itt] > world.config.last_known_day

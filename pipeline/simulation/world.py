@@ -50,7 +50,8 @@ class World:
     @property
     def accompanied(self) -> np.ndarray:
         """Boolean (N,): contacted and agreed, withdrawn later or not."""
-        return self.observed.contacts.outcome == AGREED
+        agreed: np.ndarray = self.observed.contacts.outcome == AGREED
+        return agreed
 
 
 def draw_world(config: WorldConfig, progress: Progress | None = None) -> World:

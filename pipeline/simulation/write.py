@@ -1,4 +1,7 @@
-"""Deliveries on disk: `YYYY-MM/<table>.parquet` or part files, and `delivery.json`; the same world gives the same bytes."""
+"""Deliveries on disk: `YYYY-MM/<table>.parquet` or part files, and `delivery.json`.
+
+The same world gives the same bytes, whatever the number of threads.
+"""
 
 from __future__ import annotations
 
