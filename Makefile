@@ -1,5 +1,6 @@
 # Two commands matter: `make run` and `make test`. Everything installs into .venv from requirements.lock.
 SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -21,7 +22,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed") if not (3, 11) <= sys.version_info < (3, 14) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes -r requirements.lock \
-	    | grep --line-buffered -E '^(Collecting|Installing|Successfully)' | cut -c1-100
+	    | { grep --line-buffered -oE '^(Collecting [^ ]+|Installing)' || true; }
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -61,7 +62,7 @@ lint: $(STAMP)  ## style, types, borders
 
 lock: $(STAMP)  ## resolve requirements.lock anew from pyproject.toml
 	@$(BIN)/pip-compile --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header \
-	    --no-annotate --strip-extras --allow-unsafe --all-extras --output-file requirements.lock pyproject.toml
+	    --no-annotate --no-strip-extras --allow-unsafe --all-extras --output-file requirements.lock pyproject.toml
 
 clean:  ## remove .venv, caches and the simulated territory
 	rm -rf .venv $(TERRITORY) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
