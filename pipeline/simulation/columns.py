@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.simulation.streams import GOLDEN, keys
 
@@ -41,7 +42,7 @@ def text_column(matrix: np.ndarray, valid: np.ndarray | None = None) -> pa.Array
     column = pa.Array.from_buffers(pa.string(), rows, [None, pa.py_buffer(offsets), pa.py_buffer(data)])
     if valid is None or valid.all():
         return column
-    return pa.compute.if_else(pa.array(valid), column, pa.scalar(None, pa.string()))
+    return pc.if_else(pa.array(valid), column, pa.scalar(None, pa.string()))
 
 
 def digits(values: np.ndarray, width: int) -> np.ndarray:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 _FAULTS: dict[str, tuple[tuple[str, object], ...]] = {
     "beneficiaires": (("BEN_SEX_COD", 7), ("BEN_RES_DPT", "123"), ("csp", 9), ("nir", "100000000000000")),
@@ -39,7 +40,7 @@ def with_faults(name: str, table: pa.Table, share: float, rng: Callable[[], np.r
         if hit.any():
             k = table.schema.get_field_index(column)
             kind = table.schema.field(k).type
-            broken = pa.compute.if_else(pa.array(hit), pa.scalar(value, type=kind), table.column(k))
+            broken = pc.if_else(pa.array(hit), pa.scalar(value, type=kind), table.column(k))
             table = table.set_column(k, table.schema.field(k), broken)
     repeated = np.flatnonzero(random.random(len(table)) < share / 4)
     return pa.concat_tables([table, table.take(pa.array(repeated))]) if len(repeated) else table
