@@ -111,7 +111,7 @@ def markdown(table: pd.DataFrame) -> str:
     """A small table as Markdown; a long one is cut, and says so."""
     head = table.head(LONGEST_TABLE)
     lines = [
-        "| " + " | ".join(str(name) for name in head.columns) + " |",
+        "| " + " | ".join(_cell(name) for name in head.columns) + " |",
         "|" + "---|" * len(head.columns),
         *("| " + " | ".join(_cell(value) for value in row) + " |" for row in head.itertuples(index=False)),
     ]
