@@ -101,7 +101,11 @@ class Sums(_Facts):
         helpers = set(table.helpers)
         return cls(
             keys=table.keys,
-            measures={m.column: (None if m.share_of in helpers else m.share_of, m.persons) for m in table.measures},
+            measures={
+                m.column: (None if m.share_of in helpers else m.share_of, m.persons)
+                for m in table.measures
+                if m.column not in helpers
+            },
             margins=tuple(
                 (m.over, None if m.total is None else dict(m.total), m.within, m.measures) for m in table.margins
             ),

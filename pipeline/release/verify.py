@@ -24,7 +24,7 @@ from pipeline.disclosure.tables import recoverable
 from pipeline.release import french
 from pipeline.release.facts import Sums
 from pipeline.tables import codes, descriptor
-from pipeline.tables.model import Role, Sensitivity, Table
+from pipeline.tables.model import SQL, Role, Sensitivity, Table
 from pipeline.tables.published import PUBLISHED, suppressible
 
 REQUIRED_FILES = ("impact.duckdb", "synthese.html", "audit.html", "audit.json", "datapackage.json", "manifest.json")
@@ -129,7 +129,7 @@ def content(folder: Path, parameters: Parameters) -> list[Verdict]:
     return [
         first,
         _judge("dictionary", lambda: _dictionary(tables, folder, parameters)),
-        _judge("database", lambda: _database(folder)),
+        _judge("database", lambda: _database(tables, folder)),
         _judge("codes", lambda: _codes(tables)),
         _judge("k", lambda: _smallest_count(tables, parameters)),
         _judge("suppression", lambda: _suppression(tables)),
@@ -244,7 +244,7 @@ def _ascending(name: str) -> list[tuple[str, str]]:
     return [(key, "ascending") for key in declared.key]
 
 
-def _database(folder: Path) -> _Seen:
+def _database(tables: Tables, folder: Path) -> _Seen:
     seen = _Seen()
     with database.connect() as connection:
         connection.execute(f"ATTACH {database.quoted(folder / 'impact.duckdb')} AS release (READ_ONLY)")
@@ -264,19 +264,12 @@ def _database(folder: Path) -> _Seen:
                 continue
             if any(not stored[declared.name, column][1] for column in columns):
                 seen.problems.append(f"impact.duckdb: {declared.name} has a column without comment")
-            # Kept in the order of the declaration, so that a swap of two columns is a difference.
+            if any(stored[declared.name, column.name][0] != SQL[column.type] for column in declared):
+                seen.problems.append(f"impact.duckdb: {declared.name} has other types than declared")
             names = ", ".join(f'"{name}"' for name in declared.names)
             inside = f'SELECT {names} FROM release."{declared.name}"'
-            outside = f"SELECT {names} FROM {database.parquet(folder / 'tables' / f'{declared.name}.parquet')}"
-            different = database.count(
-                connection,
-                f"(({inside} EXCEPT ALL {outside}) UNION ALL ({outside} EXCEPT ALL {inside}))",
-            )
-            types = {
-                side: connection.execute(f"DESCRIBE {query}").fetchall()
-                for side, query in (("in", inside), ("out", outside))
-            }
-            if different or [row[:2] for row in types["in"]] != [row[:2] for row in types["out"]]:
+            # Rows are stored in the order of the Parquet file: another order is another file.
+            if not connection.sql(inside).to_arrow_table().cast(declared.schema).equals(tables[declared.name]):
                 seen.problems.append(f"impact.duckdb: {declared.name} does not hold what its Parquet file holds")
         connection.execute("DETACH release")
     seen.figure = "impact.duckdb holds the same rows as the Parquet files, every column with its comment"

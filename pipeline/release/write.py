@@ -12,6 +12,7 @@ import os
 import platform
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -185,12 +186,13 @@ def write_database(path: Path, tables: Mapping[str, pa.Table]) -> None:
     with database.connect() as connection:
         connection.execute(f"ATTACH {database.quoted(partial)} AS release (STORAGE_VERSION '{STORAGE}')")
         connection.execute("USE release")
+        connection.execute("BEGIN")
         for table in PUBLISHED:
             connection.register("arrow_rows", tables[table.name])
             connection.execute(f'CREATE TABLE release."{table.name}" AS SELECT * FROM arrow_rows')
             connection.unregister("arrow_rows")
-            for statement in descriptor.comments(table):
-                connection.execute(statement)
+            connection.execute(";\n".join(descriptor.comments(table)))
+        connection.execute("COMMIT")
         connection.execute("USE memory")
         connection.execute("DETACH release")
     partial.replace(path)
@@ -214,8 +216,12 @@ def _manifest(run: Run, tables: Mapping[str, pa.Table], facts: ReleaseFacts) -> 
     }
 
 
+@cache
 def code_version() -> str:
-    """Version of the package and a hash of the sources that compute and publish: `0.1.0+0123456789ab`."""
+    """Version of the package and a hash of the sources that compute and publish: `0.1.0+0123456789ab`.
+
+    Read once: what runs is what was on disk when it started.
+    """
     root = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256()
     for path in sorted(path for path in root.rglob("*") if path.suffix in {".py", ".sql", ".html", ".css", ".csv"}):

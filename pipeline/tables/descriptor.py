@@ -6,18 +6,17 @@ From the registry come the Frictionless descriptor of a release, its DuckDB comm
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.tables.inputs import INPUTS
+from pipeline.tables.intermediate import INTERMEDIATE
 from pipeline.tables.model import FRICTIONLESS, SQL, Column, Role, Sensitivity, Table
 from pipeline.tables.published import BAND, BANDED, PUBLISHED, published
 
@@ -175,13 +174,14 @@ def data_dictionary(sections: Sequence[tuple[str, Sequence[Table]]]) -> str:
 
 def _section(table: Table) -> list[str]:
     source = f" (source: `{table.source}`)" if table.source else ""
+    step = f" Written by the step `{table.step}`." if table.step else ""
     key = f" Key: {', '.join(f'`{name}`' for name in table.key)}." if table.key else ""
     description = f" {table.description}" if table.description else ""
     last = "source column" if table.stage == "input" else "how it is obtained"
     lines = [
         f"### `{table.name}`{source}",
         "",
-        f"{table.title_fr} / {table.title_en}.{description}{key}",
+        f"{table.title_fr} / {table.title_en}.{description}{key}{step}",
         "",
         f"| column | type | unit | French label | English label | mark | {last} | codes |",
         "|---|---|---|---|---|---|---|---|",
@@ -205,10 +205,7 @@ def _codes(column: Column) -> str:
 
 def every_stage() -> list[tuple[str, Sequence[Table]]]:
     """Every declared table, by stage: what `docs/data-dictionary.md` is made of."""
-    stages: list[tuple[str, Sequence[Table]]] = [("Inputs", INPUTS)]
-    if find_spec("pipeline.tables.intermediate") is not None:
-        stages.append(("Intermediate tables", importlib.import_module("pipeline.tables.intermediate").INTERMEDIATE))
-    return [*stages, ("Published tables", PUBLISHED)]
+    return [("Inputs", INPUTS), ("Intermediate tables", INTERMEDIATE), ("Published tables", PUBLISHED)]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,87 @@
+"""The audit states the attacker, the rules and what was measured, and never promises anonymity."""
+
+from __future__ import annotations
+
+import json
+import re
+from html import unescape
+
+import pytest
+from conftest import as_tables, example_facts, example_rows
+
+from pipeline.release.audit import RULES
+from pipeline.release.facts import Fidelity, ReleaseFacts
+from pipeline.release.verify import verify
+from pipeline.release.write import write_release
+
+
+@pytest.fixture(scope="module")
+def record(published_once):
+    return json.loads((published_once / "audit.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def text(published_once):
+    html = (published_once / "audit.html").read_text(encoding="utf-8")
+    body = re.sub(r"<style>.*?</style>", " ", html, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", body)).replace("\u2019", "'"))
+
+
+def test_every_rule_judged_has_a_french_title(published_once):
+    assert {verdict.rule for verdict in verify(published_once)} == set(RULES)
+
+
+def test_the_audit_gives_the_measured_figures_and_a_verdict_per_rule(record, text):
+    assert record["measured"]["smallest_class"] == 15
+    assert record["measured"]["fewest_states"] == 3
+    assert record["measured"]["smallest_published_count"] == 20
+    assert all(verdict["passed"] for verdict in record["verdicts"])
+    assert text.count(" conforme") >= len(record["verdicts"])
+    assert "non conforme" not in text
+    assert "plus petite classe : 15 (k = 11), au moins 3 situations par classe (l = 3)" in text
+
+
+def test_the_audit_names_attacker_quasi_identifiers_and_reassessment(record, text):
+    assert "Il connaît les tables publiées, toutes les publications précédentes" in text
+    names = [quasi["name"] for quasi in record["quasi_identifiers"]]
+    assert names == ["index_quarter", "arm", "sex", "age_band", "territory", "status", "sector", "cause"]
+    assert record["reassessment"] == "2025-06"
+    assert "au plus tard en juin 2025" in text
+
+
+def test_an_attack_is_shown_with_its_interval_and_its_control_and_a_missing_one_is_said(text):
+    assert "isoler une personne par ses quasi-identifiants 180 0,0 % 0,0 % à 2,1 % 64,0 %" in text
+    assert text.count("Aucune attaque de ce type n'a été mesurée") == 2
+
+
+def test_the_audit_never_promises_anonymity(text):
+    assert not re.search(r"anonym\w* (est |sont )?garanti|garanti\w* anonym|risque (nul|zéro)", text)
+    assert "ils ne l'annulent pas" in text
+
+
+def test_the_suppression_is_counted_by_table_and_reason(record, text):
+    assert record["suppressed_rows"]["departments"] == {"primary": 1}
+    assert record["suppressed_rows"]["platform_activity"] == {"primary": 8}
+    assert "repose sur trop peu de personnes : 8" in text
+    assert "Textes libres retenus (aucun n'est publié) 1 987" in text
+
+
+def test_the_exact_tables_are_declared(record, text):
+    assert record["exact_tables"] == ["data_quality", "disclosure"]
+    assert "data_quality , disclosure" in text
+
+
+def test_a_withheld_headline_gives_no_fidelity_figure(run):
+    facts = example_facts(fidelity=Fidelity(reason="gate"), microdata=None)
+    folder = write_release(run, as_tables(example_rows()), facts)
+    html = (folder / "audit.html").read_text(encoding="utf-8")
+    assert "non calculée (les groupes comparés ne sont pas assez semblables)" in html
+    assert (
+        json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["fidelity"]["distance_in_intervals"] is None
+    )
+
+
+def test_facts_survive_their_file(tmp_path):
+    facts = example_facts()
+    facts.save(tmp_path / "facts.json")
+    assert ReleaseFacts.load(tmp_path / "facts.json") == facts
