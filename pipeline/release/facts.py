@@ -12,7 +12,10 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.disclosure.tables import CountTable, Link, Margin, Measure, RowSum
-from pipeline.release.errors import ReleaseError
+
+
+class FactsError(RuntimeError):
+    """The record cannot be read; the message says which part."""
 
 
 class _Facts(BaseModel):
@@ -168,12 +171,12 @@ class ReleaseFacts(_Facts):
         """Read what `save` wrote.
 
         Raises:
-            ReleaseError: the file is missing or is not such a record.
+            FactsError: the file is missing or is not such a record.
         """
         try:
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise ReleaseError(f"{path.name}: cannot be read ({error.strerror}); run the step `anonymise`") from None
+            raise FactsError(f"{path.name}: cannot be read ({error.strerror}); run the step `anonymise`") from None
         except ValidationError as error:
             where = ".".join(str(part) for part in error.errors()[0]["loc"])
-            raise ReleaseError(f"{path.name}: {where}: {error.errors()[0]['msg']}") from None
+            raise FactsError(f"{path.name}: {where}: {error.errors()[0]['msg']}") from None

@@ -25,7 +25,8 @@ def publish(run: Run) -> StepReport:
     a person has been erased since is left alone, and the report says so.
 
     Raises:
-        ReleaseError: a file is missing, or the release cannot be published (see `write.write_release`).
+        FactsError: `facts.json` is missing or is not such a record.
+        ReleaseError: a table is missing, or the release cannot be published (see `write.write_release`).
     """
     facts = ReleaseFacts.load(run.home.artefact(run.release, SAFE, "facts", "json"))
     already = run.home.release(run.release).exists()
