@@ -3,8 +3,9 @@
 The ledger lies in the restricted part of the home (the folder is the caller's): it holds true counts.
 
 ```
-<folder>/microdata/quarter=YYYY-Qn.parquet   anonymised rows of one quarter of entrants: written once, repeated verbatim
-<folder>/cells/release=YYYY-MM.parquet       every published cell of a release, with the persons behind it
+<folder>/microdata/release=YYYY-MM/quarter=YYYY-Qn.parquet   anonymised rows of one quarter of entrants, under the release
+                                                             that published them first: written once, repeated verbatim
+<folder>/cells/release=YYYY-MM.parquet                       every published cell of a release, with the persons behind it
 ```
 
 A release reads the ledger as it stood *before* it, so computing a published month again gives the same bytes.
@@ -53,34 +54,47 @@ class LedgerError(RuntimeError):
 # ---- microdata
 
 
-def frozen_blocks(folder: Path) -> dict[str, pa.Table]:
-    """The quarters of entrants already published, as they were published.
+def frozen_blocks(folder: Path, before: str) -> dict[str, pa.Table]:
+    """The quarters of entrants published before a release, as they were published.
 
     Args:
         folder: the ledger.
+        before: `YYYY-MM`; what this release and later ones froze is not read.
 
     Returns:
         Index quarter (`YYYY-Qn`) -> its rows, oldest first.
     """
-    files = sorted((folder / "microdata").glob("quarter=*.parquet"))
-    return {path.stem.removeprefix("quarter="): pq.read_table(path, partitioning=None) for path in files}
+    files = {path.stem.removeprefix("quarter="): path for path in _blocks(folder) if _frozen_by(path) < before}
+    return {quarter: pq.read_table(files[quarter], partitioning=None) for quarter in sorted(files)}
 
 
-def freeze_block(folder: Path, quarter: str, block: pa.Table) -> None:
+def freeze_block(folder: Path, quarter: str, block: pa.Table, release: str) -> None:
     """Keep a quarter's anonymised rows for good. Again with the same rows does nothing.
 
     Args:
         folder: the ledger.
         quarter: `YYYY-Qn`.
         block: its published rows (empty when the quarter cannot be released: that too is final).
+        release: `YYYY-MM`, the release that publishes them first.
 
     Raises:
-        ValueError: if the quarter is not written `YYYY-Qn`.
-        LedgerError: if the quarter is frozen with other rows.
+        ValueError: if the quarter is not written `YYYY-Qn` or the release `YYYY-MM`.
+        LedgerError: if the quarter is frozen with other rows, or by another release.
     """
-    if not _QUARTER.fullmatch(quarter):
-        raise ValueError("a quarter is written YYYY-Qn")
-    _write_once(folder / "microdata" / f"quarter={quarter}.parquet", block)
+    if not _QUARTER.fullmatch(quarter) or not _RELEASE.fullmatch(release):
+        raise ValueError("a quarter is written YYYY-Qn, a release YYYY-MM")
+    name = f"quarter={quarter}.parquet"
+    if any(path.name == name and _frozen_by(path) != release for path in _blocks(folder)):
+        raise LedgerError(f"{name} is in the ledger under another release")
+    _write_once(folder / "microdata" / f"release={release}" / name, block)
+
+
+def _blocks(folder: Path) -> list[Path]:
+    return sorted((folder / "microdata").glob("release=*/quarter=*.parquet"))
+
+
+def _frozen_by(path: Path) -> str:
+    return path.parent.name.removeprefix("release=")
 
 
 # ---- cells
@@ -108,6 +122,8 @@ def cells_of(table: CountTable, protected: Protected, rests_on: dict[str, Sequen
     keys = _written_keys(truth, table.keys)
     parts = []
     for column, behind in counted.items():
+        if column in table.helpers:
+            continue
         persons = truth[list(behind)].fillna(0).astype(np.int64).to_numpy()
         value = shown[column].to_numpy(np.float64, na_value=np.nan)
         part = pd.DataFrame({"key": keys, "measure": column, "value": value, "persons": list(persons)})

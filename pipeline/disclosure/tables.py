@@ -398,6 +398,10 @@ class _Cells:
                 keep = totals >= 0
                 if margin.total is None:
                     keep = self._readers_know(number[group[parts]], m * self.rows + parts, len(used))
+                if m >= len(self.names):
+                    # Complements add up only where each cell of the sum has one; elsewhere the counts' own sums say it.
+                    lacking = np.bincount(number[group[parts]], weights=self.absent[m][parts], minlength=len(used)) > 0
+                    keep = keep & ~lacking & ((totals < 0) | ~self.absent[m][totals])
                 offset = len(labels)
                 renumber = np.cumsum(keep) - 1 + offset
                 kept_parts = keep[number[group[parts]]]

@@ -36,7 +36,6 @@ from pipeline.study.covariates import band_label, bands
 from pipeline.study.step import COHORT, ESTIMANDS, MATCHING, OUTCOMES_STEP, Calendar, open_study
 from pipeline.study.weekly import weekly_states
 from pipeline.tables import codes
-from pipeline.tables.published import published
 
 STEP = "effects"
 HEADLINE = ("ITT", "days_on_leave")
@@ -58,11 +57,11 @@ def estimate(run: Run) -> StepReport:
     with database.connect(home.scratch) as connection:
         open_study(connection, home, release)
         dates = Calendar.load(home.artefact(release, COHORT, "calendar", "json"))
-        opened = {name: _open(run, name) for name in ESTIMANDS if name not in held}
+        opened = {name: open_estimand(run, name) for name in ESTIMANDS if name not in held}
         opened = {name: found for name, found in opened.items() if found.members.num_rows}
         held |= {name: GATE for name in ESTIMANDS if name not in opened}
         run.progress("estimating", 0, 4)
-        placebos = _placebos(connection, run, dates, opened)
+        placebos, tested = _placebos(connection, run, dates, opened)
         held |= {v.estimand: PLACEBO for v in placebos if v.passed is False and v.estimand not in held}
         run.progress("estimating", 1, 4)
         specifications = _specifications(connection, run, dates, opened, held)
@@ -78,7 +77,7 @@ def estimate(run: Run) -> StepReport:
         run.progress("estimating", 3, 4)
         facts["uptake"] = _uptake(connection, opened.get("ITT"), protocol)
     frames = {name: pd.DataFrame(rows) for name, rows in tables.items()}
-    frames["placebo"] = pd.DataFrame([_placebo_row(verdict) for verdict in placebos])
+    frames["placebo"] = pd.DataFrame([_placebo_row(verdict, tested.get(verdict.test)) for verdict in placebos])
     frames["sensitivity"] = pd.DataFrame(specifications)
     balance = pd.read_parquet(home.artefact(release, MATCHING, "balance"))
     frames["balance"] = balance.assign(reason=None) if len(balance) else balance
@@ -96,7 +95,7 @@ def estimate(run: Run) -> StepReport:
     return report
 
 
-def _open(run: Run, estimand: str) -> Analysis:
+def open_estimand(run: Run, estimand: str) -> Analysis:
     """Outcomes of one estimand: called only for those the gate let through."""
     read = {
         name: pq.read_table(run.home.artefact(run.release, step, name))
@@ -284,17 +283,13 @@ def _on_leave(
         first = leave.persons[0] if len(leave.persons) else 0
         for week in range(weeks + 1):
             persons = int(leave.persons[week])
-            enough = persons >= rule.curve_minimum_share * first
-            row = {"estimand": estimand, "arm": arm, "week": week, "n_persons": persons, "reason": None}
-            if enough:
-                share = float(leave.value[week])
-                row |= {
-                    "share_on_leave": share, "share_part_time": float(part.value[week]),
-                    "ci_low": float(leave.ci_low[week]), "ci_high": float(leave.ci_high[week]),
-                }  # fmt: skip
-            else:
-                row["n_persons"] = 0
-            yield row
+            if persons < rule.curve_minimum_share * first:  # the calendar ends the curve, not who is in it
+                break
+            yield {
+                "estimand": estimand, "arm": arm, "week": week, "n_persons": persons, "reason": None,
+                "share_on_leave": float(leave.value[week]), "share_part_time": float(part.value[week]),
+                "ci_low": float(leave.ci_low[week]), "ci_high": float(leave.ci_high[week]),
+            }  # fmt: skip
 
 
 def _incidence(protocol: Protocol, estimand: str, found: Analysis | None, reason: str | None) -> Iterator[Row]:
@@ -316,61 +311,67 @@ def _incidence(protocol: Protocol, estimand: str, found: Analysis | None, reason
     followed = np.sort(found.followed_days)
     for curve in curves:
         for week in range(weeks + 1):
-            row = {
-                "estimand": estimand, "arm": curve.arm, "week": week, "event": curve.name,
-                "at_risk": int(curve.persons[week]), "reason": None,
-            }  # fmt: skip
             still = (len(followed) - np.searchsorted(followed, 7 * week)) / max(len(followed), 1)
-            if still >= rule.curve_minimum_share:
-                row |= {
-                    "cumulative_incidence": float(curve.value[week]),
-                    "ci_low": float(curve.ci_low[week]), "ci_high": float(curve.ci_high[week]),
-                }  # fmt: skip
-            else:
-                row["at_risk"] = 0
-            yield row
+            if still < rule.curve_minimum_share:
+                break
+            yield {
+                "estimand": estimand, "arm": curve.arm, "week": week, "event": curve.name,
+                "at_risk": int(curve.persons[week]), "cumulative_incidence": float(curve.value[week]),
+                "ci_low": float(curve.ci_low[week]), "ci_high": float(curve.ci_high[week]), "reason": None,
+            }  # fmt: skip
 
 
 def _placebos(
     connection: Connection, run: Run, dates: Calendar, opened: dict[str, Analysis]
-) -> tuple[PlaceboVerdict, ...]:
-    """The tests that must find nothing, taken together (Holm)."""
-    protocol, family = run.protocol, []
+) -> tuple[tuple[PlaceboVerdict, ...], dict[str, int]]:
+    """The tests that must find nothing, taken together (Holm); and the treated persons behind each that was carried."""
+    protocol = run.protocol
     months = protocol.study.primary_horizon_months
+    family: list[Placebo] = []
+    persons: dict[str, int] = {}
+
+    def add(test: str, estimand: str, difference: Difference | None, tested: str, why_not: str) -> None:
+        if difference is None:
+            family.append(Placebo(test, estimand, None, f"not tested: {why_not}"))
+            return
+        family.append(Placebo(test, estimand, difference.estimate, tested))
+        persons[test] = difference.n_treated
+
+    no_comparison = "no comparison passed the gate"
     for estimand in ESTIMANDS:
-        found, estimate_ = opened.get(estimand), None
+        found, difference = opened.get(estimand), None
         if found is not None:
-            before = found.members["days_before"].to_numpy().astype(np.float64)
-            estimate_ = matched_difference(
-                found.sample, before, found.horizons[months].complete, level=protocol.inference.level,
+            difference = matched_difference(
+                found.sample,
+                found.members["days_before"].to_numpy().astype(np.float64),
+                found.horizons[months].complete,
+                level=protocol.inference.level,
                 minimum_clusters=protocol.inference.minimum_departments,
-            ).estimate  # fmt: skip
-        why = "days on leave in months -18 to -7 before the leave, in the matched sample"
-        if estimate_ is None:
-            why = "not tested: no comparison passed the gate"
-        family.append(Placebo(f"pre_period_days_{estimand.lower()}", estimand, estimate_, why))
-    difference, played, why = None, 0, "not tested: no comparison passed the gate"
+            )
+        tested = "days on leave in months -18 to -7 before the leave, in the matched sample"
+        add(f"pre_period_days_{estimand.lower()}", estimand, difference, tested, no_comparison)
+    difference, why_not, played = None, no_comparison, 0
     if "ITT" in opened:
         units = _eligible_units(run, "ITT")
         difference, played = whole.placebo_departments(connection, protocol, dates, units)
-        why = f"{played} comparison départements played as if designated, days on leave at {months} months"
-        if difference is None:
-            why = f"not tested: {played} comparison départements are too few to play designated ones"
-    family.append(Placebo("placebo_departments", "ITT", difference.estimate if difference else None, why))
-    early = whole.placebo_opening(connection, protocol, dates) if "ITT" in opened else None
-    open_study(connection, run.home, run.release)  # the placebo moved the opening dates
-    shift = protocol.inference.placebo_shift_months
-    why = f"platforms played as if opened {shift} months earlier, days on leave at {months} months"
-    if early is None:
-        why = f"not tested: not enough history before an opening {shift} months earlier"
-    family.append(Placebo("placebo_opening", "ITT", early.estimate if early else None, why))
-    return placebo_family(family, level=protocol.inference.placebo_level)
+        why_not = f"{played} comparison départements are too few to play designated ones"
+    tested = f"{played} comparison départements played as if designated, days on leave at {months} months"
+    add("placebo_departments", "ITT", difference, tested, why_not)
+    shift, difference, why_not = protocol.inference.placebo_shift_months, None, no_comparison
+    if "ITT" in opened:
+        difference = whole.placebo_opening(connection, protocol, dates)
+        open_study(connection, run.home, run.release)  # the placebo moved the opening dates
+        why_not = f"not enough history before an opening {shift} months earlier"
+    tested = f"platforms played as if opened {shift} months earlier, days on leave at {months} months"
+    add("placebo_opening", "ITT", difference, tested, why_not)
+    return placebo_family(family, level=protocol.inference.placebo_level), persons
 
 
-def _placebo_row(verdict: PlaceboVerdict) -> Row:
+def _placebo_row(verdict: PlaceboVerdict, n_treated: int | None) -> Row:
     return {
         "test": verdict.test, "estimand": verdict.estimand, "difference": verdict.difference, "ci_low": verdict.ci_low,
         "ci_high": verdict.ci_high, "passed": verdict.passed, "description": verdict.description, "reason": None,
+        "n_treated": n_treated,
     }  # fmt: skip
 
 
@@ -459,8 +460,3 @@ def _uptake(connection: Connection, found: Analysis | None, protocol: Protocol) 
         {"days": protocol.study.primary_horizon_days},
     ).fetchall()
     return {"n_treated": int(persons), "n_accompanied": int(accompanied)}
-
-
-def columns_of(table: str) -> tuple[str, ...]:
-    """Published columns that a raw estimate table may fill."""
-    return published(table).names

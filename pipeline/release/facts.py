@@ -110,10 +110,20 @@ class Sums(_Facts):
                 if m.column not in helpers
             },
             margins=tuple(
-                (m.over, None if m.total is None else dict(m.total), m.within, m.measures) for m in table.margins
+                (
+                    m.over,
+                    None if m.total is None else dict(m.total),
+                    m.within,
+                    None if m.measures is None else tuple(name for name in m.measures if name not in helpers),
+                )
+                for m in table.margins
             ),
-            row_sums=tuple((s.total, s.parts) for s in table.row_sums),
-            links=tuple((*link.total, link.parts) for link in table.links),
+            row_sums=tuple((s.total, s.parts) for s in table.row_sums if helpers.isdisjoint((s.total, *s.parts))),
+            links=tuple(
+                (*link.total, link.parts)
+                for link in table.links
+                if helpers.isdisjoint(measure for _, measure in (link.total, *link.parts))
+            ),
         )
 
     def count_table(self, name: str, published: pa.Table) -> CountTable:

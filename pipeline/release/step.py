@@ -7,6 +7,7 @@ import json
 import pandas as pd
 import pyarrow.parquet as pq
 
+from pipeline.disclosure import step as ledger_step
 from pipeline.release import write
 from pipeline.release.errors import ReleaseError
 from pipeline.release.facts import ReleaseFacts
@@ -47,6 +48,7 @@ def publish(run: Run) -> StepReport:
         tables[declared.name] = pq.read_table(path, partitioning=None)
         run.progress("reading safe tables", len(tables), len(PUBLISHED) - 1)
     folder = write.write_release(run, tables, facts)
+    ledger_step.commit(run.home, run.release)
     audit = json.loads((folder / "audit.json").read_text(encoding="utf-8"))
     verdicts = pd.DataFrame(audit["verdicts"], columns=["rule", "passed", "detail"])
     return StepReport(

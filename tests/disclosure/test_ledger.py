@@ -115,15 +115,16 @@ def test_the_rule_is_idempotent_and_blind_to_order_and_never_shows_a_small_step(
 
 def test_a_block_is_written_once_and_repeated_verbatim(tmp_path):
     block = pa.table({"arm": ["treated"] * 12, "age_band": ["*"] * 12, "weight": np.linspace(0, 1, 12)})
-    freeze_block(tmp_path, "2022-Q1", block)
-    freeze_block(tmp_path, "2022-Q1", block)
-    freeze_block(tmp_path, "2021-Q4", block.slice(0, 0))
-    assert list(frozen_blocks(tmp_path)) == ["2021-Q4", "2022-Q1"]
-    assert frozen_blocks(tmp_path)["2022-Q1"] == block
+    freeze_block(tmp_path, "2022-Q1", block, "2024-06")
+    freeze_block(tmp_path, "2022-Q1", block, "2024-06")
+    freeze_block(tmp_path, "2021-Q4", block.slice(0, 0), "2024-03")
+    assert list(frozen_blocks(tmp_path, before="2024-07")) == ["2021-Q4", "2022-Q1"]
+    assert frozen_blocks(tmp_path, before="2024-07")["2022-Q1"] == block
+    assert list(frozen_blocks(tmp_path, before="2024-06")) == ["2021-Q4"]
     with pytest.raises(LedgerError, match="2022-Q1"):
-        freeze_block(tmp_path, "2022-Q1", block.slice(1))
+        freeze_block(tmp_path, "2022-Q1", block.slice(1), "2024-06")
     with pytest.raises(ValueError, match="YYYY-Qn"):
-        freeze_block(tmp_path, "../2022", block)
+        freeze_block(tmp_path, "../2022", block, "2024-06")
 
 
 def test_the_cells_of_a_table_go_through_the_ledger_and_back():

@@ -56,8 +56,10 @@ withdrawn AS (
 ),
 grid AS (
     SELECT p.platform_id, q.quarter
-    FROM (SELECT platform_id FROM platforms UNION ALL SELECT 'all') AS p
+    FROM (SELECT platform_id, opening_date FROM platforms UNION ALL SELECT 'all', min(opening_date) FROM platforms) AS p
     CROSS JOIN (SELECT quarter FROM quarters UNION ALL SELECT 'all') AS q
+    -- Before it opens a platform has no activity.
+    WHERE q.quarter = 'all' OR q.quarter >= year(p.opening_date) || '-Q' || quarter(p.opening_date)
 )
 SELECT
     g.platform_id,

@@ -11,8 +11,11 @@ from pipeline import database
 from pipeline.database import Connection
 from pipeline.home import Home, add_months
 from pipeline.protocol import Protocol
+from pipeline.study import sectors
 from pipeline.study.covariates import band_label, bands
 from pipeline.study.step import COHORT, Calendar, open_study
+from pipeline.tables import codes
+from pipeline.tables.model import Code
 
 TABLES = (
     "platform_activity", "participant_profile", "referral_sources", "delays", "measures", "exits", "situations",
@@ -55,4 +58,66 @@ def activity(connection: Connection, home: Home, release: str, protocol: Protoco
     connection.register(
         "banded", pa.table({"person": pa.array(people["person"]), "age_band": pa.array(labels, pa.string())})
     )
-    return {name: connection.sql(database.sql(__file__, name)).df() for name in TABLES}
+    found = {name: connection.sql(database.sql(__file__, name)).df() for name in TABLES}
+    platforms = [row[0] for row in connection.execute("SELECT platform_id FROM platforms ORDER BY platform_id").fetchall()]
+    grids = _grids(platforms, quarters(first, release), protocol)
+    return {name: _completed(frame, grids[name]) if name in grids else frame for name, frame in found.items()}
+
+
+ALL = "all"
+
+
+def _grids(platforms: list[str], listed: list[str], protocol: Protocol) -> dict[str, pd.DataFrame]:
+    """Every row of a table whether anyone is in it or not: a row left out would say that nobody is."""
+    ages = [*(band_label(i, protocol.study.age_bands) for i in range(len(protocol.study.age_bands))), "unknown"]
+    modalities = {
+        ALL: [ALL],
+        "sex": _codes(codes.SEX),
+        "age_band": ages,
+        "occupation_status": _codes(codes.OCCUPATION_STATUS),
+        "sector": [*(name for _, _, name in sectors.DIVISIONS), "unknown"],
+        "employer_size": [*_codes(codes.EMPLOYER_SIZE), "not_given"],
+        "leave_risk": _codes(codes.LEAVE_RISK),
+        "pathology": _codes(codes.PATHOLOGY),
+        "referral_source": _codes(codes.REFERRAL_SOURCE),
+    }
+    dimensions = {"employment_situation": [*_codes(codes.EMPLOYMENT_SITUATION), "not_given"]}
+    dimensions |= {f"diagnosis_{part}": [*_codes(codes.DIAGNOSIS), "not_given"] for part in ("administrative", "social", "medical")}
+    closed = [code for code in _codes(codes.EXIT) if code != "ongoing"]
+    stages = [code for code in _codes(codes.REPORT_STAGE) if code != "intermediate"]
+    return {
+        "participant_profile": pd.DataFrame(
+            [(p, v, m) for p in (*platforms, ALL) for v, held in modalities.items() for m in held],
+            columns=["platform_id", "variable", "modality"],
+        ),
+        "referral_sources": _product(source=[*_codes(codes.REFERRAL_SOURCE), ALL], quarter=[*listed, ALL]),
+        "measures": pd.concat(
+            [
+                _product(measure=_codes(codes.MEASURE), status=[*_codes(codes.MEASURE_STATUS), ALL]),
+                _product(measure=[ALL], status=[ALL]),
+            ],
+            ignore_index=True,
+        ),
+        "exits": _product(exit=[*closed, ALL], leave_risk=[*_codes(codes.LEAVE_RISK), ALL]),
+        "situations": pd.DataFrame(
+            [(s, d, m) for s in stages for d, held in dimensions.items() for m in held],
+            columns=["stage", "dimension", "modality"],
+        ),
+    }
+
+
+def _codes(listed: tuple[Code, ...]) -> list[str]:
+    return list(dict.fromkeys(code.code for code in listed))
+
+
+def _product(**columns: list[str]) -> pd.DataFrame:
+    return pd.MultiIndex.from_product(list(columns.values()), names=list(columns)).to_frame(index=False)
+
+
+def _completed(frame: pd.DataFrame, grid: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the grid in order, counts of persons 0 where the table has none."""
+    keys = list(grid.columns)
+    whole = grid.merge(frame, on=keys, how="left")
+    counts = [name for name in ("n", "n_initial", "n_cost") if name in whole]
+    whole[counts] = whole[counts].fillna(0).astype("int64")
+    return whole.sort_values(keys, ignore_index=True)

@@ -1,0 +1,1 @@
+from pipeline.release.facts import Attack, Fidelity, Microdata, ReleaseFacts, Sums  # noqa

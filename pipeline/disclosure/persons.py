@@ -1,0 +1,172 @@
+"""The published microdata: one row per person of the ITT cohort, generalised within its quarter and arm.
+
+A quarter of entrants is anonymised once, when the year after the last possible time zero is observed; later releases
+repeat its rows. The quarter is that of the start of the leave, on which matched sets are exact: a set is never split.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.disclosure.hierarchy import Hierarchy
+from pipeline.disclosure.microdata import AnonymisedMicrodata, anonymise
+from pipeline.effects.analysis import Analysis
+from pipeline.effects.step import strata_of
+from pipeline.protocol import Protocol
+from pipeline.study.covariates import band_label
+from pipeline.tables import codes
+from pipeline.tables.published import RELEASE, published
+
+PRODUCTION = {"agriculture": "production", "industry": "production", "construction": "production"}
+YOUNGER = {"18-29": "18-39", "30-39": "18-39"}
+SENSITIVE = "state_12m"
+TERMINAL = ("death", "retirement", "invalidity")
+
+
+def hierarchies(protocol: Protocol) -> dict[str, Hierarchy]:
+    """Generalisation paths of the quasi-identifiers."""
+    bands = [*_age_bands(protocol), "unknown"]
+    return {
+        "sex": _two_levels(("male", "female", "unknown")),
+        "age_band": Hierarchy({b: (b, "unknown" if b == "unknown" else YOUNGER.get(b, "40+"), "*") for b in bands}),
+        "territory": _two_levels(("designated", "not_designated")),
+        "status": _two_levels(("employee", "self_employed")),
+        "sector": Hierarchy(
+            {c.code: (c.code, c.code if c.code == "unknown" else PRODUCTION.get(c.code, "services"), "*")
+             for c in codes.SECTOR if c.code not in ("*", "production", "services")}
+        ),
+        "cause": _two_levels(("sickness", "sickness_ald", "work_injury")),
+    }  # fmt: skip
+
+
+def _two_levels(leaves: tuple[str, ...]) -> Hierarchy:
+    return Hierarchy({leaf: (leaf, "*") for leaf in leaves})
+
+
+def _age_bands(protocol: Protocol) -> list[str]:
+    return [band_label(i, protocol.study.age_bands) for i in range(len(protocol.study.age_bands))]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One quarter of entrants, both arms.
+
+    Attributes:
+        quarter: `YYYY-Qn`, of the start of the leave.
+        table: published rows without `release`; empty when a rule could not be met.
+        parts: the figures of each arm's anonymisation.
+    """
+
+    quarter: str
+    table: pa.Table
+    parts: tuple[AnonymisedMicrodata, ...]
+
+
+def complete_quarters(found: Analysis, protocol: Protocol, follow_up_end: dt.date) -> list[str]:
+    """Quarters whose every possible entrant has been followed for the primary horizon."""
+    quarters = sorted(set(found.units["start_quarter"].to_pylist()))
+    days = protocol.study.trigger_days + protocol.study.primary_horizon_days
+    return [q for q in quarters if _quarter_end(q) + dt.timedelta(days=days) <= follow_up_end]
+
+
+def _quarter_end(quarter: str) -> dt.date:
+    year, number = int(quarter[:4]), int(quarter[-1])
+    following = dt.date(year + (number == 4), 1 if number == 4 else 3 * number + 1, 1)
+    return following - dt.timedelta(days=1)
+
+
+def frame(found: Analysis, person_id: pa.ChunkedArray, protocol: Protocol, twelve_month_state: np.ndarray) -> pa.Table:
+    """Microdata before generalisation, one row per member of a set whose year is complete.
+
+    Args:
+        found: the ITT analysis.
+        person_id: pseudonym of each member, to break ties.
+        protocol: roundings.
+        twelve_month_state: str[n], state at the primary horizon.
+    """
+    six, year = (found.horizons[m] for m in (6, protocol.study.primary_horizon_months))
+    strata, disclosure = strata_of(found, protocol), protocol.disclosure
+    weight = found.sample.weights(eligible=year.complete)
+    treated = found.sample.treated
+    sector = pc.fill_null(found.units["sector"], "unknown")
+    rows = pa.table(
+        {
+            "person_id": person_id,
+            "index_quarter": found.units["start_quarter"],
+            "arm": found.members["arm"],
+            "weight": pa.array(np.round(weight, 6)),
+            "sex": pa.array(strata["sex"], pa.string()),
+            "age_band": pa.array(strata["age_band"], pa.string()),
+            "territory": pa.array(np.where(treated, "designated", "not_designated"), pa.string()),
+            "status": pa.array(strata["status"], pa.string()),
+            "sector": sector,
+            "cause": pa.array(strata["cause"], pa.string()),
+            "days_on_leave_6m": _to(six.outcomes["days_on_leave"], disclosure.days_rounding),
+            "days_on_leave_12m": _to(year.outcomes["days_on_leave"], disclosure.days_rounding),
+            "returned_6m": pa.array(six.outcomes["sustained_return_to_work"] > 0),
+            "returned_12m": pa.array(year.outcomes["sustained_return_to_work"] > 0),
+            "state_12m": pa.array(twelve_month_state, pa.string()),
+            "allowance_eur_12m": _to(year.outcomes["allowance_eur"], disclosure.euros_rounding),
+        }
+    )
+    return rows.filter(pa.array(weight > 0))
+
+
+def _to(values: np.ndarray, base: int) -> pa.Array:
+    """Nearest multiple of the base, halves up."""
+    return pa.array((np.floor(values / base + 0.5) * base).astype(np.int64))
+
+
+def states(found: Analysis, protocol: Protocol, on_leave: np.ndarray) -> np.ndarray:
+    """State of each member at the primary horizon.
+
+    Death, retirement and invalidity stay; then being on leave that day; then a sustained return; then job loss or end of
+    rights; else off leave without an established return.
+
+    Args:
+        found: the ITT analysis.
+        protocol: the horizon.
+        on_leave: uint8[n], 1 full leave, 2 part-time, at the horizon.
+    """
+    days = protocol.study.primary_horizon_days
+    year = found.horizons[protocol.study.primary_horizon_months]
+    happened = np.where(found.event_day < days, found.event, None)
+    state = np.full(len(happened), "off_leave", dtype=object)
+    for event in ("job_loss", "end_of_rights"):
+        state[happened == event] = event
+    state[year.outcomes["sustained_return_to_work"] > 0] = "sustained_return_to_work"
+    state[on_leave == 1] = "full_leave"
+    state[on_leave == 2] = "part_time_leave"
+    for event in TERMINAL:
+        state[happened == event] = event
+    return state
+
+
+def anonymise_quarter(rows: pa.Table, quarter: str, protocol: Protocol) -> Block:
+    """Generalise one quarter of entrants, each arm by itself: the arm says the territory, which stays exact."""
+    columns = [name for name in published("microdata").names if name != RELEASE.name]
+    parts, tables = [], []
+    for arm in ("treated", "comparison"):
+        mine = rows.filter(pc.and_(pc.equal(rows["index_quarter"], quarter), pc.equal(rows["arm"], arm)))
+        part = anonymise(
+            mine, quasi_identifiers={n: h for n, h in hierarchies(protocol).items() if n != "territory"},
+            k=protocol.disclosure.k, sensitive={SENSITIVE: protocol.disclosure.l}, key="person_id",
+        )  # fmt: skip
+        parts.append(part)
+        tables.append(part.table.select(columns))
+    return Block(quarter, pa.concat_tables(tables), tuple(parts))
+
+
+def headline(table: pa.Table) -> float | None:
+    """The headline from the published file alone: weighted mean days of the treated minus the comparison."""
+    weight, days = (table[name].to_numpy().astype(np.float64) for name in ("weight", "days_on_leave_12m"))
+    treated = pc.equal(table["arm"], "treated").to_numpy(zero_copy_only=False)
+    if not weight[treated].sum() or not weight[~treated].sum():
+        return None
+    means = [float(np.average(days[arm], weights=weight[arm])) for arm in (treated, ~treated)]
+    return means[0] - means[1]

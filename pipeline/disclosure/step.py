@@ -1,0 +1,346 @@
+"""The step `anonymise`, the border that no person crosses: raw tables in, safe tables and facts out.
+
+Everything is computed against the ledger as it stood before this month. The ledger itself is written only once the
+release is published (`commit`), from files this step leaves aside.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline import database
+from pipeline.database import Connection
+from pipeline.deliveries.intake import Intake
+from pipeline.deliveries.step import STEP as INGEST
+from pipeline.disclosure import described, ledger, persons
+from pipeline.disclosure.described import GENERATED
+from pipeline.disclosure.facts import Fidelity, Microdata, ReleaseFacts, Sums
+from pipeline.disclosure.tables import CountTable, Protected, protect, round_counts
+from pipeline.disclosure.verify import verify
+from pipeline.effects.analysis import Analysis
+from pipeline.effects.step import STEP as EFFECTS
+from pipeline.effects.step import open_estimand
+from pipeline.home import Home
+from pipeline.identity import keys
+from pipeline.identity.erase import Tombstones
+from pipeline.identity.step import paths as pseudonymised
+from pipeline.matching.step import MATCHING
+from pipeline.protocol import Protocol
+from pipeline.run import Run, StepReport
+from pipeline.study.activity.tables import activity
+from pipeline.study.step import COHORT, Calendar, cohort_flow, open_study
+from pipeline.tables.model import Role
+from pipeline.tables.published import PUBLISHED, RELEASE, published
+
+STEP = "anonymise"
+PENDING = "ledger_cells"
+BLOCKS = "ledger_blocks"
+EXACT = ("data_quality",)
+NOT_COUNTED = ("microdata", "dictionary", "disclosure", *EXACT)
+"""Tables without cells of persons: files, columns, cells, and rows protected by generalisation."""
+
+
+class LedgerMissingError(RuntimeError):
+    """An earlier release is published but its cells are not in the ledger."""
+
+
+def anonymise(run: Run) -> StepReport:
+    """Write every published table but `dictionary`, safe, and `facts.json`.
+
+    Raises:
+        LedgerMissingError: an earlier release was published and never recorded.
+        DisclosureError: a masked cell could be computed whatever else is masked.
+    """
+    home, release, protocol = run.home, run.release, run.protocol
+    _refuse_gaps(home, release)
+    report, safe, sums, logs, cells = StepReport(), {}, {}, [], []
+    counted = _described(run)
+    previous = ledger.previous_cells(home.ledger, release)
+    for number, table in enumerate(counted):
+        run.progress("protecting tables", number, len(counted))
+        # A zero says of everyone in the group that they did not: it is a figure on fewer than k persons like another.
+        protected = protect(table, protocol.disclosure.k, base=protocol.disclosure.rounding_base, mask_zero=True)
+        mine = _under_increment_rule(table, protected, previous, protocol.disclosure.k)
+        cells.append(mine)
+        shown = ledger.with_cells(protected.table, table.keys, mine)
+        safe[table.name] = shown
+        sums[table.name] = Sums.of(table)
+        logs.append(protected.log)
+    quality = pq.read_table(home.artefact(release, INGEST, "data_quality"))
+    microdata, facts_of_rows, fidelity = _microdata(run, report)
+    safe |= {"data_quality": quality, "microdata": microdata}
+    safe["disclosure"] = _disclosure(counted, safe, protocol)
+    for name, table in safe.items():
+        declared = published(name)
+        whole = table if RELEASE.name in table.column_names else table.append_column(
+            RELEASE.name, pa.array([release] * len(table), pa.string())
+        )
+        pq.write_table(whole.select(declared.names), home.artefact(release, STEP, name), compression="zstd")
+        report.rows[name] = len(table)
+    log = pa.concat_tables(logs)
+    pq.write_table(log, home.artefact(release, STEP, "suppression_log"), compression="zstd")
+    pq.write_table(pa.concat_tables(cells), home.artefact(release, STEP, PENDING), compression="zstd")
+    _facts(run, sums, safe, facts_of_rows, fidelity, previous.num_rows > 0).save(
+        home.artefact(release, STEP, "facts", "json")
+    )
+    report.tables["Suppression by table"] = safe["disclosure"].to_pandas()
+    report.failures |= _promises(safe, protocol)
+    run.progress("protecting tables", len(counted), len(counted))
+    return report
+
+
+def _refuse_gaps(home: Home, release: str) -> None:
+    recorded = {path.stem.removeprefix("release=") for path in (home.ledger / "cells").glob("release=*.parquet")}
+    for month in home.releases():
+        if month < release and month not in recorded:
+            raise LedgerMissingError(
+                f"release {month} is published but not in the ledger; run it again first: pdp run --release {month}"
+            )
+
+
+def _described(run: Run) -> list[CountTable]:
+    """Every table that counts persons, with the sums readers know, from the raw tables of the earlier steps."""
+    home, release, rule = run.home, run.release, run.protocol.disclosure
+    raw = {
+        name: pd.read_parquet(home.artefact(release, EFFECTS, name))
+        for name in ("impact", "return_to_work_curve", "on_leave_curve", "savings", "balance", "power", "sensitivity", "placebo")
+    }
+    with database.connect(home.scratch) as connection:
+        counts = activity(connection, home, release, run.protocol)
+    for name in ("return_to_work_curve", "on_leave_curve"):
+        raw[name] = raw[name].assign(n_arm=_arm_size(raw[name], name))
+    units = pq.read_table(home.artefact(release, COHORT, "units"), columns=["estimand", "arm", "reason", "person"])
+    attrition = pd.concat([cohort_flow(units), pd.read_parquet(home.artefact(release, MATCHING, "flow"))], ignore_index=True)
+    tables = [
+        described.impact(raw["impact"]),
+        described.curve("return_to_work_curve", raw["return_to_work_curve"], rule.k),
+        described.curve("on_leave_curve", raw["on_leave_curve"], rule.k),
+        described.savings(raw["savings"], rule.dominance_share),
+        *(described.estimates(name, raw[name]) for name in ("balance", "power", "sensitivity", "placebo")),
+        described.flow(attrition, rule.k),
+        described.measures(counts["measures"], rule.k, rule.dominance_share),
+    ]
+    return tables + [build(counts[name], rule.k) for name, build in described.ACTIVITY_TABLES.items()]
+
+
+def _arm_size(raw: pd.DataFrame, name: str) -> pd.Series:
+    """Persons of the arm at week 0, for every row of its curve."""
+    followed = "at_risk" if name == "return_to_work_curve" else "n_persons"
+    if followed not in raw:
+        return pd.Series([0] * len(raw), index=raw.index)
+    first = raw[raw["week"] == 0].groupby(["estimand", "arm"])[followed].max()
+    listed = pd.MultiIndex.from_frame(raw[["estimand", "arm"]])
+    return pd.Series(first.reindex(listed).fillna(0).to_numpy(), index=raw.index)
+
+
+def _under_increment_rule(table: CountTable, protected: Protected, previous: pa.Table, k: int) -> pa.Table:
+    current = ledger.cells_of(table, protected)
+    return ledger.apply_increment_rule(current, previous.filter(pc.equal(previous["table"], table.name)), k)
+
+
+def _microdata(run: Run, report: StepReport) -> tuple[pa.Table, Microdata | None, Fidelity]:
+    """Frozen quarters repeated, newly complete ones anonymised; and how near the file's headline is."""
+    home, release, protocol = run.home, run.release, run.protocol
+    declared = published("microdata")
+    empty = declared.schema.empty_table().drop_columns([RELEASE.name])
+    verdicts = json.loads(home.artefact(release, EFFECTS, "facts", "json").read_text(encoding="utf-8"))
+    frozen = ledger.frozen_blocks(home.ledger, before=release)
+    blocks: dict[str, pa.Table] = dict(frozen)
+    shares: dict[str, list[float]] = {}
+    found: Analysis | None = None
+    with database.connect(home.scratch) as connection:
+        open_study(connection, home, release)
+        if verdicts["gate"]["ITT"]["status"] != "fail":
+            found = open_estimand(run, "ITT")
+        if found is not None and found.members.num_rows:
+            dates = Calendar.load(home.artefact(release, COHORT, "calendar", "json"))
+            wanted = persons.complete_quarters(found, protocol, dates.follow_up_end)
+            state = persons.states(found, protocol, _on_leave_at(connection, found, protocol))
+            rows = persons.frame(found, _pseudonyms(home, release, found), protocol, state)
+            for quarter in wanted:
+                if quarter not in blocks:
+                    block = persons.anonymise_quarter(rows, quarter, protocol)
+                    blocks[quarter] = block.table
+                    for part in block.parts:
+                        for name, values in part.level_shares.items():
+                            shares.setdefault(name, list(values))
+    fresh = {quarter: table for quarter, table in blocks.items() if quarter not in frozen}
+    for stale in home.artefact(release, BLOCKS, "x").parent.glob("quarter=*.parquet"):
+        stale.unlink()
+    for quarter, table in fresh.items():
+        pq.write_table(table, home.artefact(release, BLOCKS, f"quarter={quarter}"), compression="zstd")
+    whole = pa.concat_tables([empty, *(blocks[q].cast(empty.schema) for q in sorted(blocks))])
+    if not whole.num_rows:
+        return whole, None, Fidelity(reason="no quarter of entrants is complete yet, or the gate withheld the comparison")
+    paths = {name: {leaf: list(path) for leaf, path in h.paths.items()} for name, h in persons.hierarchies(protocol).items()}
+    for name in ("index_quarter", "arm"):
+        paths[name] = {value: [value, "*"] for value in sorted(set(whole[name].to_pylist()))}
+    checked = verify(
+        whole.to_pydict(), hierarchies=paths, k=protocol.disclosure.k, sensitive={persons.SENSITIVE: protocol.disclosure.l}
+    )
+    report.figures |= {
+        "microdata rows": checked.rows, "smallest microdata class": checked.smallest_class,
+        "quarters frozen before": len(frozen), "quarters anonymised now": len(fresh),
+    }  # fmt: skip
+    if not checked.passed:
+        report.failures["privacy:microdata"] = "; ".join(checked.failures)
+    facts = Microdata(
+        t=checked.t_closeness[persons.SENSITIVE],
+        suppressed=_all_masked(whole),
+        hierarchies=paths,
+        level_shares=shares,
+    )
+    return whole, facts, _fidelity(run, whole, found, verdicts)
+
+
+def _all_masked(table: pa.Table) -> int:
+    masked = np.ones(table.num_rows, dtype=bool)
+    for name in ("sex", "age_band", "status", "sector", "cause"):
+        masked &= pc.equal(table[name], "*").to_numpy(zero_copy_only=False)
+    return int(masked.sum())
+
+
+def _fidelity(run: Run, table: pa.Table, found: Analysis | None, verdicts: dict[str, object]) -> Fidelity:
+    """The headline from the published rows beside the restricted one."""
+    if found is None or "ITT" in verdicts["held"]:  # type: ignore[operator]
+        return Fidelity(reason="the headline itself is withheld")
+    restricted = found.difference("days_on_leave", run.protocol.study.primary_horizon_months)
+    estimate_ = restricted.estimate
+    if restricted.n_treated < run.protocol.disclosure.k or np.isnan(estimate_.ci_low):
+        return Fidelity(reason="the headline itself is withheld")
+    return Fidelity(
+        restricted=estimate_.value, published=persons.headline(table), ci_low=estimate_.ci_low, ci_high=estimate_.ci_high
+    )
+
+
+def _on_leave_at(connection: Connection, found: Analysis, protocol: Protocol) -> np.ndarray:
+    """uint8[n]: 0 not on leave, 1 full, 2 part-time on the day of the primary horizon."""
+    connection.register("members", found.members)
+    rows = connection.execute(
+        "SELECT m.member, max(CASE d.kind WHEN 'part_time' THEN 2 ELSE 1 END) AS state FROM members m JOIN leave_days d "
+        "ON d.person = m.person AND m.time_zero + CAST($days AS INTEGER) BETWEEN d.from_day AND d.to_day GROUP BY m.member",
+        {"days": protocol.study.primary_horizon_days},
+    ).fetchnumpy()
+    state = np.zeros(found.members.num_rows, dtype=np.uint8)
+    state[rows["member"]] = rows["state"]
+    return state
+
+
+def _pseudonyms(home: Home, release: str, found: Analysis) -> pa.ChunkedArray:
+    table = pq.read_table(pseudonymised(home, release)["persons"], columns=["person", "person_id"])
+    position = np.searchsorted(table["person"].to_numpy(), found.members["person"].to_numpy())
+    return table["person_id"].take(pa.array(position))
+
+
+def _disclosure(counted: Sequence[CountTable], safe: dict[str, pa.Table], protocol: Protocol) -> pa.Table:
+    """Cells masked in each table, by reason; cells, not persons: exact."""
+    truth = {table.name: table for table in counted}
+    rows = []
+    for declared in PUBLISHED:
+        if declared.name in NOT_COUNTED:
+            continue
+        table = safe[declared.name]
+        values = [name for name in declared.with_role(Role.COUNT, Role.ESTIMATE) if name in table.column_names]
+        empty = {name: pc.is_null(table[name]).to_numpy(zero_copy_only=False) for name in values}
+        exists = {name: _exists(truth[declared.name], name) for name in values}
+        reason = table["suppression_reason"].to_numpy(zero_copy_only=False)
+        counts = [name for name in declared.with_role(Role.COUNT) if name in table.column_names]
+        smallest = [v for name in counts for v in table[name].to_pylist() if v]
+        persons_behind = sum(float(np.nansum(_true(truth[declared.name], name))) for name in counts)
+        masked_persons = sum(
+            float(np.nansum(np.where(empty[name], _true(truth[declared.name], name), 0))) for name in counts
+        )
+        rows.append(
+            {
+                "published_table": declared.name,
+                "cells": sum(int(exists[name].sum()) for name in values),
+                "suppressed_primary": sum(int((empty[n] & exists[n] & (reason != "secondary")).sum()) for n in values),
+                "suppressed_secondary": sum(int((empty[n] & exists[n] & (reason == "secondary")).sum()) for n in values),
+                "share_persons_masked": masked_persons / persons_behind if persons_behind else 0.0,
+                "smallest_published_count": min(smallest, default=None),
+            }
+        )
+    schema = pa.schema([f for f in published("disclosure").schema if f.name not in GENERATED])
+    return pa.Table.from_pylist(rows, schema.remove_metadata())
+
+
+def _true(table: CountTable, name: str) -> np.ndarray:
+    return table.frame[name].to_pandas().to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _exists(table: CountTable, name: str) -> np.ndarray:
+    """Cells that could have been published: a figure that exists, or a row the caller withheld."""
+    there = ~np.isnan(_true(table, name)) if name not in table.rates else np.ones(len(table.frame), dtype=bool)
+    if table.preset:
+        there |= table.frame[table.preset].is_valid().to_numpy(zero_copy_only=False)
+    return there
+
+
+def _facts(
+    run: Run, sums: dict[str, Sums], safe: dict[str, pa.Table], microdata: Microdata | None, fidelity: Fidelity, compared: bool
+) -> ReleaseFacts:
+    home, release, protocol = run.home, run.release, run.protocol
+    key = keys.current(home)
+    inputs = {}
+    for month in run.landing.deliveries(release):
+        intake = Intake.load(home.intake(month))
+        if intake:
+            inputs[month] = {name: key.digest(keys.Purpose.INPUT_HASH, sha) for name, sha in sorted(intake.files.items())}
+    suppression: dict[str, dict[str, int]] = {}
+    for name, table in safe.items():
+        if "suppression_reason" in table.column_names:
+            counted = pc.value_counts(table["suppression_reason"].drop_null()).to_pylist()
+            suppression[name] = {row["values"]: row["counts"] for row in counted}
+    gathered = json.loads(home.artefact(release, EFFECTS, "facts", "json").read_text(encoding="utf-8"))
+    return ReleaseFacts(
+        inputs=inputs,
+        key_id=key.id,
+        seeds={"matching": protocol.matching.seed, "placebo_departments": protocol.seeds.placebo_departments},
+        uptake=_uptake(gathered["uptake"], protocol),
+        fidelity=fidelity,
+        microdata=microdata,
+        suppression=suppression,
+        sums=sums,
+        ledger=(
+            "Chaque case publiée a été comparée à sa publication précédente : elle ne change que si au moins "
+            f"{protocol.disclosure.k} personnes l'ont rejointe ou quittée." if compared
+            else "Première publication : aucune comparaison avec un mois antérieur.",
+        ),
+        withdrawn_since=bool(Tombstones.load(home).digests) and release in home.releases(),
+    )  # fmt: skip
+
+
+def _uptake(counted: dict[str, int], protocol: Protocol) -> float | None:
+    """Share accompanied, from rounded counts; None when either side is under k."""
+    whole, part = counted["n_treated"], counted["n_accompanied"]
+    rule = protocol.disclosure
+    if part < rule.k or whole - part < rule.k:
+        return None
+    top, bottom = round_counts(np.array([part, whole]), rule.rounding_base, rule.k)
+    return float(top / bottom)
+
+
+def _promises(safe: dict[str, pa.Table], protocol: Protocol) -> dict[str, str]:
+    """A last look at what is about to leave: no count under k."""
+    broken = {}
+    for name, table in safe.items():
+        for column in published(name).with_role(Role.COUNT):
+            number = pc.sum(pc.less(table[column], protocol.disclosure.k)).as_py() or 0
+            if number:
+                broken[f"privacy:{name}.{column}"] = f"{name}.{column}: {number} counts under {protocol.disclosure.k}"
+    return broken
+
+
+def commit(home: Home, release: str) -> None:
+    """Write the ledger of a release that has just been published; again with the same release does nothing."""
+    ledger.record_cells(home.ledger, release, pq.read_table(home.artefact(release, STEP, PENDING)))
+    folder = home.artefact(release, BLOCKS, "x").parent
+    for path in sorted(folder.glob("quarter=*.parquet")):
+        ledger.freeze_block(home.ledger, path.stem.removeprefix("quarter="), pq.read_table(path, partitioning=None), release)
