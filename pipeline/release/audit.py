@@ -157,7 +157,7 @@ def record(
             {**row, "title_fr": published(row["published_table"]).title_fr if row["published_table"] in tables else ""}
             for row in tables["disclosure"].to_pylist()
         ],
-        "suppression_log": facts.suppression,
+        "suppression_log": {name: reasons for name, reasons in facts.suppression.items() if reasons},
         "suppressed_rows": _suppressed_rows(tables),
         "reasons": {
             code: labels["fr"] for code, labels in code_labels(published("impact")["suppression_reason"]).items()

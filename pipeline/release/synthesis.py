@@ -360,7 +360,7 @@ def delays(rows: list[Row]) -> str:
 def profile(rows: list[Row], most: int = 3) -> list[tuple[str, str]]:
     """Who the accompanied persons are: (characteristic, its most frequent modalities)."""
     lines = []
-    for variable in ("sex", "age_band", "status", "occupation_status", "cause", "leave_risk", "pathology"):
+    for variable in ("sex", "age_band", "pathology", "leave_risk", "status", "occupation_status", "cause"):
         shown = sorted(
             (
                 row

@@ -364,16 +364,15 @@ def _suppression(tables: Tables) -> _Seen:
 
 def _subtraction(tables: Tables, parameters: Parameters) -> _Seen:
     seen = _Seen()
-    for name, sums in sorted(parameters.sums.items()):
+    declared = {name: sums for name, sums in sorted(parameters.sums.items()) if sums.measures}
+    for name, sums in declared.items():
         for key, measure in recoverable(sums.count_table(name, tables[name]), k=parameters.k):
             seen.problems.append(f"{name} ({', '.join(key)}): the masked {measure} can be computed from other cells")
-    if parameters.sums:
-        seen.figure = (
-            f"no masked cell is determined by the sums readers know (tables with sums: {len(parameters.sums)})"
-        )
+    if declared:
+        seen.figure = f"no masked cell is determined by the sums readers know (tables with sums: {len(declared)})"
         seen.figure_fr = (
             "aucune case masquée n'est déterminée par les sommes connues des lecteurs "
-            f"(tables avec des sommes : {len(parameters.sums)})"
+            f"(tables avec des sommes : {len(declared)})"
         )
     else:
         seen.figure, seen.figure_fr = "no sum is declared between cells", "aucune somme n'est déclarée entre les cases"

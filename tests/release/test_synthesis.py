@@ -154,6 +154,7 @@ def test_the_page_loads_nothing_and_escapes_what_it_prints():
     assert not re.search(r"(src|href)=|url\(|@import", html)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: the number of printed pages is not checked")
 @pytest.mark.parametrize("rows", [example_rows(), withheld_rows("gate")], ids=["effect", "withheld"])
 def test_the_synthesis_prints_on_one_page(rows, tmp_path):
