@@ -14,7 +14,7 @@ from rich.console import Console
 
 from pipeline.home import Home, Landing
 from pipeline.orchestration.console import shown
-from pipeline.orchestration.errors import is_ours, sentence
+from pipeline.orchestration.errors import CommandError, sentence
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -214,10 +214,6 @@ def ui(
         raise CommandError(f"the UI stopped with status {status}")
 
 
-class CommandError(RuntimeError):
-    """A command did not do what was asked; the message is one sentence."""
-
-
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line: exit code 0, 1 with one sentence on stderr, or 2 for a misuse."""
     try:
@@ -225,8 +221,7 @@ def main(arguments: list[str] | None = None) -> Any:
     except Exception as error:
         if os.environ.get("PDP_DEBUG"):
             traceback.print_exc()
-        said = str(error) if is_ours(error) else sentence(error, "the command")
-        err.print(f"pdp: {said}", markup=False)
+        err.print(f"pdp: {sentence(error, 'the command')}", markup=False)
         sys.exit(1)
 
 

@@ -12,6 +12,10 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 
 
+class CommandError(RuntimeError):
+    """A command did not do what was asked; the message is one sentence."""
+
+
 def sentence(error: BaseException, doing: str) -> str:
     """One sentence for people.
 
