@@ -351,7 +351,8 @@ def _suppression(tables: Tables) -> _Seen:
                 seen.problems.append(f"{where} is suppressed without a known reason")
             if row["suppressed"] and all(row[name] is not None for name in figures):
                 seen.problems.append(f"{where} is marked suppressed and shows every figure")
-            if not row["suppressed"] and row["suppression_reason"] is not None:
+            # `increment` without suppression: the value of the earlier publication stands.
+            if not row["suppressed"] and row["suppression_reason"] not in (None, "increment"):
                 seen.problems.append(f"{where} gives a reason and is not suppressed")
             if not row["suppressed"] and any(row[name] is None for name in counts):
                 seen.problems.append(f"{where} has an empty count that is not marked suppressed")

@@ -6,6 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import RELEASE, as_tables, example_facts, example_rows
 
+from pipeline.disclosure.ledger import CELLS
+from pipeline.disclosure.step import PENDING
 from pipeline.release.errors import ReleaseError
 from pipeline.release.facts import FactsError
 from pipeline.release.step import publish
@@ -15,6 +17,7 @@ from pipeline.run import Run
 def leave_safe_files(run: Run, **facts) -> None:
     for name, table in as_tables(example_rows()).items():
         pq.write_table(table, run.home.artefact(RELEASE, "anonymise", name))
+    pq.write_table(CELLS.empty_table(), run.home.artefact(RELEASE, "anonymise", PENDING))
     example_facts(**facts).save(run.home.artefact(RELEASE, "anonymise", "facts", "json"))
 
 
@@ -27,6 +30,17 @@ def test_the_step_publishes_and_reports_rows_figures_and_verdicts(run):
     assert report.figures["smallest_class"] == 15
     assert report.tables["Verdicts of the audit"]["passed"].all()
     assert run.home.releases() == [RELEASE]
+    assert (run.home.ledger / "cells" / f"release={RELEASE}.parquet").is_file()
+
+
+def test_a_release_that_is_refused_is_not_in_the_ledger(run):
+    leave_safe_files(run)
+    rows = example_rows()
+    rows["delays"][0]["n"] = 5
+    pq.write_table(as_tables(rows)["delays"], run.home.artefact(RELEASE, "anonymise", "delays"))
+    with pytest.raises(ReleaseError, match="fails its own audit"):
+        publish(run)
+    assert not run.home.ledger.exists()
 
 
 def test_recomputing_a_published_month_says_it_is_identical(run):

@@ -191,6 +191,12 @@ def test_an_altered_cell_fails_its_rule_even_when_every_hash_is_signed_again(rel
     assert said in found[rule]
 
 
+def test_a_row_whose_earlier_value_stands_is_not_suppressed_and_says_why(release_copy):
+    alter(release_copy, "delays", lambda rows: rows[0].update(suppression_reason="increment"))
+    # The documents were written before; the tables are what is judged here.
+    assert failures(release_copy) == {}
+
+
 def test_a_class_of_one_outcome_state_fails_l(release_copy):
     def one_state(rows: Rows) -> None:
         for row in rows:
