@@ -51,7 +51,7 @@ def rebuild_leaves(run: Run) -> StepReport:
             order = ", ".join(table.key)
             path = run.home.artefact(run.release, STEP, table.name)
             report.rows[table.name] = database.write(
-                connection, f"SELECT {', '.join(table.names)} FROM {table.name} ORDER BY {order}", path
+                connection, f"SELECT {table.select} FROM {table.name} ORDER BY {order}", path
             )
         report.tables["Durations of closed leaves"] = _durations(connection)
     return report

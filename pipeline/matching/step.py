@@ -86,6 +86,11 @@ class Matched:
         in_treated_arm = np.arange(len(row)) < len(first)
         order = np.lexsort((row, ~in_treated_arm, set_id))
         row, set_id, of_treated, arm = row[order], set_id[order], of_treated[order], in_treated_arm[order]
+        # Two leaves of one person can be at risk on the same elapsed day: the person counts once in a set.
+        person = units["person"].to_numpy()[row]
+        _, once = np.unique(np.stack([set_id, person]), axis=1, return_index=True)
+        kept = np.sort(once)
+        row, set_id, of_treated, arm = row[kept], set_id[kept], of_treated[kept], arm[kept]
         taken = units.take(pa.array(row))
         # A control's clock starts at the same elapsed day of its own leave as its treated's.
         start = taken["start_date"].to_numpy()

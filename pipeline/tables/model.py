@@ -203,6 +203,11 @@ class Table:
         """Arrow schema in column order."""
         return pa.schema([column.arrow for column in self.columns])
 
+    @property
+    def select(self) -> str:
+        """SQL select list of the columns in their declared types."""
+        return ", ".join(f"CAST({column.name} AS {SQL[column.type]}) AS {column.name}" for column in self.columns)
+
     def with_role(self, *roles: Role) -> tuple[str, ...]:
         """Names of the columns with one of these roles."""
         return tuple(column.name for column in self.columns if column.role in roles)
