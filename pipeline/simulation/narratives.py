@@ -53,7 +53,7 @@ _OPENINGS = (
     "{civil} {name} est {received} ce jour, {date}, à l'agence de {town}.",
     "Appel téléphonique du {date} : {civil} {name}, {joined} au {phone}.",
     "Dossier de {first} {upper}. Bilan rédigé le {date}.",
-    "Objet : accompagnement de {civil} {upper} {first}, domicilié {street}, {postcode} {town}.",
+    "Objet : accompagnement de {civil} {upper} {first}, {housed} {street}, {postcode} {town}.",
 )
 _CAUSES = {
     "OSTEOARTICULAIRE": (
@@ -70,7 +70,7 @@ _CAUSES = {
 _OTHER_CAUSES = ("une maladie digestive chronique", "une affection respiratoire", "des douleurs diffuses")
 _BODY = (
     "L'arrêt est lié à {cause}.",
-    "{pronoun} explique que {cause} rend la station debout pénible.",
+    "Station debout pénible, que {pronoun_low} attribue à {cause}.",
     "Le médecin traitant, {doctor}, ne prévoit pas de reprise avant le {later}.",
     "Contact pris avec {occupational}, médecin du travail : visite de pré-reprise prévue le {later}.",
     "L'employeur ({employer}) se dit ouvert à un aménagement du poste.",
@@ -81,9 +81,9 @@ _BODY = (
     "Demande de RQTH déposée auprès de la MDPH, orientation vers Cap emploi.",
     "{pronoun} vit avec {relative} à {town} ; les trajets en voiture restent difficiles.",
     "Difficultés financières signalées : deux loyers en retard, aide à demander au fonds social.",
-    "{pronoun} se sent isolé depuis l'arrêt et n'a plus de contact avec ses collègues.",
-    "Conflit ancien avec le chef d'équipe, {otherfull}, que l'assuré ne souhaite pas revoir.",
-    "Suivi au centre hospitalier de {town}, service du Dr {other}, prochain contrôle le {later}.",
+    "{pronoun} se sent {alone} depuis l'arrêt et n'a plus de contact avec ses collègues.",
+    "Conflit ancien avec le chef d'équipe, {otherfull}, à ne pas associer à la démarche.",
+    "Suivi au centre hospitalier de {town}, service du Dr {specialist}, prochain contrôle le {later}.",
     "Le bilan de compétences a commencé avec l'organisme retenu ; trois séances restent à faire.",
     "Peut être contacté par mail : {email}.",
     "Rappel à faire au {phone} après le {later}.",
@@ -94,7 +94,7 @@ _BODY = (
     "{initials} hésite entre une formation et un retour chez {employer}.",
     "Selon {first}, la charge portée dépassait souvent quinze kilos.",
     "Les droits ont été vérifiés : pas de rupture d'indemnisation depuis le {earlier}.",
-    "L'assuré n'a pas donné son accord pour que son employeur soit contacté.",
+    "Pas d'accord à ce stade pour un contact avec l'employeur.",
 )
 _CLOSINGS = {
     "INITIAL": (
@@ -187,6 +187,9 @@ class Narrator:
             "received": "reçu" if male else "reçue",
             "joined": "joint" if male else "jointe",
             "called": "rappelé" if male else "rappelée",
+            "housed": "domicilié" if male else "domiciliée",
+            "alone": "isolé" if male else "isolée",
+            "pronoun_low": "il" if male else "elle",
             "name": self._name(record),
             "first": record.first_name,
             "upper": record.surname.upper(),
@@ -198,7 +201,8 @@ class Narrator:
             "occupational": record.occupational_doctor or "le service de prévention",
             "employer": record.employer or self._pick(FIRMS),
             "other": other,
-            "otherfull": f"{self._pick(FEMALE_NAMES)} {other}",
+            "specialist": self._pick(SURNAMES),
+            "otherfull": f"{self._pick(FEMALE_NAMES)} {self._pick(SURNAMES)}",
             "relative": self._pick(relatives),
             "street": f"{int(rng.integers(1, 180))} {self._pick(STREETS)}",
             "postcode": f"{int(rng.integers(1000, 95999)):05d}",

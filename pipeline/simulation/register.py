@@ -71,15 +71,9 @@ def draw_identities(world: World) -> Identities:
     # Corsica had one number, 20, until 1976.
     place = np.where(((place == 201) | (place == 202)) & (people.birth_year < 1976), 20, place)
     group = ((people.sex.astype(np.int64) * 100 + people.birth_year % 100) * 13 + people.birth_month) * 1000 + place
-    by_group = np.argsort(group, kind="stable")
-    sorted_group = group[by_group]
-    first = np.searchsorted(sorted_group, sorted_group)
-    rank_in_group = np.empty(n, dtype=np.int64)
-    rank_in_group[by_group] = np.arange(n) - first
-    # Distinct within a group of the same sex, month and place, whatever the commune, up to 999 births.
-    order = (rank_in_group * 37 + group % 991) % 999 + 1
+    order, volume = birth_orders(group)
     commune = np.where(place == 99, rng.integers(101, 420, n), rng.integers(1, 400, n))
-    commune += rank_in_group // 999 * 400
+    commune += volume * 400
 
     number = np.arange(n)
     twin = np.zeros(n, dtype=bool)
@@ -103,6 +97,23 @@ def draw_identities(world: World) -> Identities:
         ),
         sex_code=np.where(unknown_sex < 0.001, 0, np.where(unknown_sex < 0.002, 9, people.sex)),
     )
+
+
+def birth_orders(group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks in the register of births that no two members of a group share.
+
+    Args:
+        group: number of the sex, month and place of birth of each person, int64 (N,).
+
+    Returns:
+        Rank 1..999, and how many times the group has filled a register before; int64 (N,).
+    """
+    by_group = np.argsort(group, kind="stable")
+    ordered = group[by_group]
+    rank = np.empty(len(group), dtype=np.int64)
+    rank[by_group] = np.arange(len(group)) - np.searchsorted(ordered, ordered)
+    # 38 is prime to 999: every rank is met once before one comes back.
+    return (rank * 38 + group % 991) % 999 + 1, rank // 999
 
 
 def department_codes(world: World, person: np.ndarray, month: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.simulation.columns import mixed, nirs, pseudonyms, sirets, text_column
+from pipeline.simulation.register import birth_orders
 
 PLACES = [*range(1, 20), 20, *range(21, 96), 99, 201, 202, *range(971, 977)]
 
@@ -57,3 +58,11 @@ def test_pseudonyms_never_collide() -> None:
 def test_a_column_keeps_its_empty_values() -> None:
     rows = np.array([[65, 66], [67, 68]], dtype=np.uint8)
     assert text_column(rows, np.array([True, False])).to_pylist() == ["AB", None]
+
+
+def test_two_births_of_the_same_month_and_place_have_different_ranks() -> None:
+    group = np.repeat(np.arange(3), [1_500, 999, 10])
+    order, volume = birth_orders(group)
+    assert order.min() >= 1
+    assert order.max() <= 999
+    assert len(set(zip(group.tolist(), order.tolist(), volume.tolist(), strict=True))) == len(group)
