@@ -1,1 +1,192 @@
-from pipeline.release.facts import Attack, Fidelity, Microdata, ReleaseFacts, Sums  # noqa
+"""What the release says about itself beside its tables: handed over by the disclosure step, printed as given.
+
+Everything here is published (manifest, audit). Nothing may say more of a person than the tables do: the step that fills
+it has passed each figure through the same disclosure control.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.disclosure.tables import CountTable, Link, Margin, Measure, RowSum
+
+
+class FactsError(RuntimeError):
+    """The record cannot be read; the message says which part."""
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Fidelity(_Facts):
+    """Certificate of the microdata: the headline computed from the published file alone, beside the restricted one.
+
+    All figures in days; empty, with a reason, when the headline itself is withheld or there is no microdata yet.
+    """
+
+    restricted: float | None = None
+    published: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    reason: str = ""
+
+    @property
+    def distance(self) -> float | None:
+        """Distance of the two effects in widths of the confidence interval; None when it cannot be said."""
+        if None in (self.restricted, self.published, self.ci_low, self.ci_high):
+            return None
+        width = float(self.ci_high or 0) - float(self.ci_low or 0)
+        return abs(float(self.published or 0) - float(self.restricted or 0)) / width if width > 0 else None
+
+
+class Microdata(_Facts):
+    """How the microdata were anonymised.
+
+    Attributes:
+        t: largest distance of a class's distribution of states to that of the whole file, in [0, 1]; reported only.
+        suppressed: persons published with `*` in every quasi-identifier.
+        loss: mean share of the domain lost per cell, in [0, 1].
+        hierarchies: column -> leaf -> path up to `*`: published, since attackers are assumed to know them.
+        level_shares: column -> share of persons at each level, the leaf first.
+    """
+
+    t: float | None = None
+    suppressed: int = 0
+    loss: float | None = None
+    hierarchies: dict[str, dict[str, list[str]]] = Field(default_factory=dict)
+    level_shares: dict[str, list[float]] = Field(default_factory=dict)
+
+
+class Attack(_Facts):
+    """One measured attack and the control that shows it has teeth.
+
+    Attributes:
+        criterion: `singling_out`, `linkability` or `inference` (opinion 05/2014 of the Article 29 working party).
+        name: what the attacker does, in French.
+        attempts: number of attempts.
+        success: share of attempts that succeed, with its interval.
+        control: share of success of the same attack on data without the protection; None when not measured.
+    """
+
+    criterion: str
+    name: str
+    attempts: int
+    success: float
+    ci_low: float
+    ci_high: float
+    control: float | None = None
+
+
+class Sums(_Facts):
+    """The sums that readers know to hold in a published table, so that the audit can try to undo its masks.
+
+    Attributes:
+        keys: columns that name a row.
+        measures: column -> (published column it is a part of, column of persons of an amount), either may be None.
+        margins: (columns summed over, codes of the total or None, columns within, measures or None = all).
+        row_sums: (total, parts) within each row.
+        links: (key of the total's row, measure, parts as (key, measure)).
+    """
+
+    keys: tuple[str, ...]
+    measures: dict[str, tuple[str | None, str | None]]
+    margins: tuple[tuple[tuple[str, ...], dict[str, str] | None, tuple[str, ...], tuple[str, ...] | None], ...] = ()
+    row_sums: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    links: tuple[tuple[tuple[str, ...], str, tuple[tuple[tuple[str, ...], str], ...]], ...] = ()
+
+    @classmethod
+    def of(cls, table: CountTable) -> Sums:
+        """What a table's own protection took into account; helpers that are not published are left out."""
+        helpers = set(table.helpers)
+        return cls(
+            keys=table.keys,
+            measures={
+                m.column: (None if m.share_of in helpers else m.share_of, m.persons)
+                for m in table.measures
+                if m.column not in helpers
+            },
+            margins=tuple(
+                (
+                    m.over,
+                    None if m.total is None else dict(m.total),
+                    m.within,
+                    None if m.measures is None else tuple(name for name in m.measures if name not in helpers),
+                )
+                for m in table.margins
+            ),
+            row_sums=tuple((s.total, s.parts) for s in table.row_sums if helpers.isdisjoint((s.total, *s.parts))),
+            links=tuple(
+                (*link.total, link.parts)
+                for link in table.links
+                if helpers.isdisjoint(measure for _, measure in (link.total, *link.parts))
+            ),
+        )
+
+    def count_table(self, name: str, published: pa.Table) -> CountTable:
+        """The published rows with these sums, ready for `disclosure.tables.recoverable`."""
+        return CountTable(
+            name=name,
+            frame=published,
+            keys=self.keys,
+            measures=tuple(Measure(column, *wholes) for column, wholes in self.measures.items()),
+            margins=tuple(Margin(*margin) for margin in self.margins),
+            row_sums=tuple(RowSum(*row_sum) for row_sum in self.row_sums),
+            links=tuple(Link((key, measure), parts) for key, measure, parts in self.links),
+        )
+
+
+class ReleaseFacts(_Facts):
+    """Everything a release prints that is not in its tables.
+
+    Attributes:
+        inputs: delivery -> file -> HMAC of its content under the home's key.
+        key_id: version of the pseudonymisation key.
+        seeds: name -> seed of every source of randomness.
+        uptake: share of the exposed that are accompanied, from rounded published counts; None when it cannot be said.
+        fidelity: certificate of the microdata.
+        microdata: how the microdata were anonymised; None when the release holds none yet.
+        suppression: table -> reason -> number of cells emptied for it.
+        sums: table -> sums readers know to hold in it (`Sums.of`); the audit tries to undo the masks with them.
+        ledger: French sentences: what was compared with earlier releases, and the verdict.
+        attacks: measured attacks.
+        disappeared: group in French -> share of its persons in masked cells or suppressed rows.
+        withdrawn_since: a person behind this already published month has been erased since: it is left alone.
+    """
+
+    inputs: dict[str, dict[str, str]]
+    key_id: str
+    seeds: dict[str, int]
+    uptake: float | None = None
+    fidelity: Fidelity = Fidelity()
+    microdata: Microdata | None = None
+    suppression: dict[str, dict[str, int]] = Field(default_factory=dict)
+    sums: dict[str, Sums] = Field(default_factory=dict)
+    ledger: tuple[str, ...] = ()
+    attacks: tuple[Attack, ...] = ()
+    disappeared: dict[str, float] = Field(default_factory=dict)
+    withdrawn_since: bool = False
+
+    def save(self, path: Path) -> None:
+        """Write as JSON, atomically."""
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_text(self.model_dump_json(indent=1), encoding="utf-8")
+        partial.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> ReleaseFacts:
+        """Read what `save` wrote.
+
+        Raises:
+            FactsError: the file is missing or is not such a record.
+        """
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise FactsError(f"{path.name}: cannot be read ({error.strerror}); run the step `anonymise`") from None
+        except ValidationError as error:
+            where = ".".join(str(part) for part in error.errors()[0]["loc"])
+            raise FactsError(f"{path.name}: {where}: {error.errors()[0]['msg']}") from None

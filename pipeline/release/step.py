@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from pipeline.disclosure import step as ledger_step
 from pipeline.release import write
 from pipeline.release.errors import ReleaseError
-from pipeline.release.facts import ReleaseFacts
+from pipeline.disclosure.facts import ReleaseFacts
 from pipeline.run import Run, StepReport
 from pipeline.tables.published import PUBLISHED
 

@@ -22,7 +22,7 @@ from pipeline import database
 from pipeline.disclosure import verify as microdata_verify
 from pipeline.disclosure.tables import recoverable
 from pipeline.release import french
-from pipeline.release.facts import Sums
+from pipeline.disclosure.facts import Sums
 from pipeline.tables import codes, descriptor
 from pipeline.tables.model import SQL, Role, Sensitivity, Table
 from pipeline.tables.published import PUBLISHED, suppressible

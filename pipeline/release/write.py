@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from pipeline import database
 from pipeline.release import audit, synthesis, verify
 from pipeline.release.errors import ReleaseError
-from pipeline.release.facts import ReleaseFacts
+from pipeline.disclosure.facts import ReleaseFacts
 from pipeline.run import Run
 from pipeline.tables import descriptor
 from pipeline.tables.model import Table

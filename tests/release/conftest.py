@@ -12,7 +12,7 @@ import pytest
 from pipeline.disclosure.tables import CountTable, Margin, Measure
 from pipeline.home import Home, Landing
 from pipeline.protocol import Protocol
-from pipeline.release.facts import Attack, Fidelity, Microdata, ReleaseFacts, Sums
+from pipeline.disclosure.facts import Attack, Fidelity, Microdata, ReleaseFacts, Sums
 from pipeline.release.write import write_release
 from pipeline.run import Run
 from pipeline.tables.model import Role

@@ -9,7 +9,7 @@ from conftest import RELEASE, as_tables, example_facts, example_rows
 from pipeline.disclosure.ledger import CELLS
 from pipeline.disclosure.step import PENDING
 from pipeline.release.errors import ReleaseError
-from pipeline.release.facts import FactsError
+from pipeline.disclosure.facts import FactsError
 from pipeline.release.step import publish
 from pipeline.run import Run
 
