@@ -460,3 +460,100 @@ def _delays() -> tuple[Code, ...]:
 
 
 DELAY_STEP = _delays()
+FLOW_STEP = _published("""
+eligibility | critères d'éligibilité | eligibility
+matching | appariement | matching
+eligible | éligibles | eligible
+matched | appariés | matched
+""")
+FLOW_REASON = _union(
+    ALL,
+    _published("""
+not_on_leave | pas en arrêt au premier contact | not on leave at first contact
+unknown_department | département de résidence inconnu | unknown département of residence
+history_too_short | moins de mois d'antériorité que requis | fewer months of history than required
+age_unknown_or_under | âge inconnu ou inférieur au minimum | age unknown or under the minimum
+dead | décès avant l'inclusion | death before time zero
+retired | retraite avant l'inclusion | retired before time zero
+on_invalidity_pension | pension d'invalidité avant l'inclusion | invalidity pension before time zero
+not_employed | sans emploi avant l'arrêt | not employed before the leave
+neither_prolonged_nor_frequent | arrêt ni prolongé ni fréquent | leave neither prolonged nor frequent
+platform_not_open | plateforme pas ouverte à l'inclusion | platform not open at time zero
+no_candidate | aucune personne comparable à risque | no comparable person at risk
+caliper | personnes comparables trop éloignées | comparable persons too far apart
+exhausted | personnes comparables déjà prises | comparable persons already taken
+not_needed | non retenus pour la comparaison | not needed for the comparison
+other_reasons | autres motifs, chacun trop rare pour être publié | other reasons, each too rare to be published
+"""),
+)
+
+
+def _covariates() -> tuple[Code, ...]:
+    """Characteristics compared before time zero, and the indicators that the models derive from them."""
+    numbers = _published("""
+age | âge | age
+wage | salaire de référence | reference wage
+daily_allowance | indemnité journalière de l'arrêt | daily allowance of the leave
+days_12m | jours d'arrêt, 12 mois avant | days on leave, 12 months before
+days_24m | jours d'arrêt, 24 mois avant | days on leave, 24 months before
+spells_12m | nombre d'arrêts, 12 mois avant | leaves, 12 months before
+spells_24m | nombre d'arrêts, 24 mois avant | leaves, 24 months before
+euros_12m | indemnités, 12 mois avant | allowances, 12 months before
+euros_24m | indemnités, 24 mois avant | allowances, 24 months before
+prognosis | jours d'arrêt attendus | expected days on leave
+""")
+    missing = tuple(
+        Code(f"{c.code}_missing", f"{c.code}_missing", f"{c.label_fr} : non renseigné", f"{c.label_en}: missing")
+        for c in numbers
+    )
+    flags = _published("""
+part_time_contract | contrat à temps partiel | part-time contract
+employment_unknown | emploi avant l'arrêt inconnu | employment before the leave unknown
+""")
+    kinds = (
+        ("employer_size", "taille de l'entreprise", "employer size", EMPLOYER_SIZE),
+        ("contract", "contrat", "contract", CONTRACT),
+        ("social_class", "catégorie", "social class", SOCIAL_CLASS),
+    )
+    indicators = tuple(
+        Code(f"{name}_{c.code}", f"{name}_{c.code}", f"{fr} : {c.label_fr}", f"{en}: {c.label_en}")
+        for name, fr, en, listed in kinds
+        for c in listed
+    )
+    return (*numbers, *missing, *flags, *indicators)
+
+
+COVARIATE = _covariates()
+PLACEBO_TEST = _published("""
+pre_period_days_itt | jours d'arrêt avant l'inclusion, exposés | days on leave before time zero, ITT
+pre_period_days_att | jours d'arrêt avant l'inclusion, accompagnés | days on leave before time zero, ATT
+placebo_departments | départements fictivement désignés | départements played as designated
+placebo_opening | ouverture fictive, plus tôt | opening played earlier
+""")
+
+
+def _specifications() -> tuple[Code, ...]:
+    """Variants of the headline, by estimand where the variant is run for both."""
+    by_estimand = _published("""
+protocol | protocole | protocol
+caliper_0_1 | calibre de 0,1 écart-type | caliper 0.1 SD
+caliper_none | sans calibre | no caliper
+ratio_1 | un témoin par personne | one control per treated
+ratio_5 | cinq témoins par personne | five controls per treated
+with_replacement | témoins réutilisables | with replacement
+without_self_employed | salariés seuls | without self-employed
+""")
+    both = tuple(
+        Code(f"{c.code}_{e}", f"{c.code}_{e}", f"{c.label_fr} ({e.upper()})", f"{c.label_en} ({e.upper()})")
+        for c in by_estimand
+        for e in ("itt", "att")
+    )
+    return both + _published("""
+trigger_90_itt | inclusion à 90 jours d'arrêt | trigger at 90 days
+gap_0_itt | arrêts distincts dès un jour d'écart | leaves apart from one day of gap
+gap_7_itt | écart de 7 jours au plus dans un arrêt | gaps up to 7 days within a leave
+gap_30_itt | écart de 30 jours au plus dans un arrêt | gaps up to 30 days within a leave
+""")
+
+
+SPECIFICATION = _specifications()

@@ -154,7 +154,7 @@ SAVINGS = _table(
 
 BALANCE = _table(
     "balance", "Ressemblance des groupes comparés", "Balance of the matched groups", "estimand covariate",
-    ESTIMAND, _key("covariate", T, "caractéristique avant l'inclusion", "covariate before time zero"),
+    ESTIMAND, _key("covariate", T, "caractéristique avant l'inclusion", "covariate before time zero", codes=c.COVARIATE),
     _estimate("smd_before", "différence standardisée avant appariement", "standardised difference before matching",
               "standard deviation", "treated minus comparison over the treated's standard deviation"),
     _estimate("smd_after", "différence standardisée après appariement", "standardised difference after matching",
@@ -169,7 +169,8 @@ BALANCE = _table(
 FLOW = _table(
     "flow", "Flux des personnes, étape par étape", "Flow of persons, step by step", "estimand arm step reason",
     ESTIMAND, ARM,
-    _key("step", T, "étape", "step"), _key("reason", T, "raison de la sortie du flux", "reason of leaving the flow"),
+    _key("step", T, "étape", "step", codes=c.FLOW_STEP),
+    _key("reason", T, "raison de la sortie du flux", "reason of leaving the flow", codes=c.FLOW_REASON),
     _persons("n_entering", "personnes entrant dans l'étape", "persons entering the step", "attrition of the cohort"),
     _persons("n_lost", "personnes perdues pour cette raison", "persons lost for this reason",
              "attrition of the cohort"),
@@ -180,7 +181,7 @@ FLOW = _table(
 
 SENSITIVITY = _table(
     "sensitivity", "Analyses de sensibilité", "Sensitivity analyses", "specification",
-    _key("specification", T, "spécification", "specification"),
+    _key("specification", T, "spécification", "specification", codes=c.SPECIFICATION),
     _dimension("estimand", T, "effet mesuré", "estimand", "the specification's", codes=c.ESTIMAND, nullable=False),
     _dimension("outcome", T, "critère de jugement", "outcome", "the specification's", codes=c.OUTCOME, nullable=False),
     _dimension("horizon_months", W, "échéance", "horizon", "the specification's", unit="month", nullable=False),
@@ -193,7 +194,7 @@ SENSITIVITY = _table(
 
 PLACEBO = _table(
     "placebo", "Tests à blanc", "Placebo tests", "test",
-    _key("test", T, "test", "test"),
+    _key("test", T, "test", "test", codes=c.PLACEBO_TEST),
     _dimension("estimand", T, "effet mesuré", "estimand", "the test's", codes=c.ESTIMAND, nullable=False),
     _estimate("difference", "différence là où il ne peut y avoir d'effet", "difference where there can be no effect",
               "unit of the test's outcome", "the effect's own method on a date, place or outcome without programme"),

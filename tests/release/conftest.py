@@ -159,7 +159,7 @@ def example_rows() -> dict[str, Rows]:
         "balance": [
             {**itt, "covariate": name, "smd_before": 0.21, "smd_after": after, "variance_ratio_after": 1.04,
              "ks_after": 0.02}
-            for name, after in (("age", 0.012), ("prior_days_24m", -0.031), ("prognostic_score", 0.008))
+            for name, after in (("age", 0.012), ("days_24m", -0.031), ("prognosis", 0.008))
         ],
         "flow": [
             {**itt, "arm": "treated", "step": "eligible", "reason": "history_too_short", "n_entering": 5230,
@@ -168,13 +168,13 @@ def example_rows() -> dict[str, Rows]:
              "n_leaving": 4180},
         ],
         "sensitivity": [
-            {"specification": "caliper_0.1", **itt, "outcome": "days_on_leave", "horizon_months": 12,
+            {"specification": "caliper_0_1_itt", **itt, "outcome": "days_on_leave", "horizon_months": 12,
              "difference": -5.4, "ci_low": -9.2, "ci_high": -1.6, "description": "caliper 0.1"},
         ],
         "placebo": [
             {"test": name, **itt, "difference": 0.4, "ci_low": -2.0, "ci_high": 2.8, "passed": passed,
              "description": name}
-            for name, passed in (("placebo_date", True), ("placebo_departments", True), ("prior_outcome", None))
+            for name, passed in (("placebo_opening", True), ("placebo_departments", True), ("pre_period_days_itt", None))
         ],
         "power": [
             {**itt, "outcome": "days_on_leave", "horizon_months": 12, "n_treated": 4180,

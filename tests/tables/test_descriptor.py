@@ -55,7 +55,7 @@ def test_bands_of_numbers_are_accepted_where_their_bounds_are_the_protocol_s_and
     assert all(accepts_stratum.fullmatch(code) for code in ("all", "60-89", "365+", "sickness_ald"))
     assert not any(accepts_stratum.fullmatch(code) for code in ("60-", "Paris", "", "all2", "60-89 "))
     assert not accepts_sex.fullmatch("60-89")
-    assert descriptor.accepted(published("flow")["step"]) is None
+    assert descriptor.accepted(published("platform_activity")["platform_id"]) is None
 
 
 def test_comments_reach_duckdb_with_apostrophes_and_accents():
