@@ -19,6 +19,8 @@ TRIGGER_DAYS = 60
 """Elapsed leave days that make an insured enter the intention-to-treat population (study design)."""
 PAYMENT_LAG_MONTHS = 5
 """Follow-up ends this long before the last payment flow (study design)."""
+HISTORY_MONTHS = 24
+"""Months of payment flows that must come before a time zero (study design)."""
 SUSTAINED_RETURN_DAYS = 30
 """Consecutive days without allowance, employed, that make a return sustained (study design)."""
 
@@ -115,6 +117,11 @@ class WorldConfig:
     def last_known_day(self) -> int:
         """Last day of the last delivery's month."""
         return first_day(self.last_delivery + 1) - 1
+
+    @property
+    def study_from(self) -> int:
+        """First day that has the history the study asks for."""
+        return first_day(self.first_delivery + HISTORY_MONTHS)
 
     @property
     def follow_up_end(self) -> int:

@@ -330,6 +330,7 @@ def _walk(people: np.ndarray, p: _Insured, s: _Setting, out: _Rows) -> tuple[int
         start, risk, part_time = 0, SICKNESS, -1
         last_end, last_length = -10_000, 0
         outcome, signal, due, contact = NO_DOSSIER, -1, -1, -1
+        entered = False  # a leave went past the trigger of the study after the contact
         for t in range(1, s.days):
             if t > RIGHTS_WINDOW:
                 used -= paid[t - RIGHTS_WINDOW - 1]
@@ -349,7 +350,7 @@ def _walk(people: np.ndarray, p: _Insured, s: _Setting, out: _Rows) -> tuple[int
                     rate *= 1.0 + 2.5 * np.exp(-(t - last_end) / 45.0)
                 if not employed:
                     rate *= 0.35
-                if s.acts and contact >= 0 and t - contact < 365:
+                if s.acts and entered and contact >= 0 and t - contact < 365:
                     rate *= np.exp(p.strength[i] * s.relapse)
                 if u < rate:
                     injured = uniform(key, t * PURPOSES + 1) < p.accident_share[i]
@@ -396,6 +397,7 @@ def _walk(people: np.ndarray, p: _Insured, s: _Setting, out: _Rows) -> tuple[int
                 hazard *= PART_TIME_RATIO
             lift = 0.0
             if s.acts and contact >= 0 and elapsed >= FIRST_DAY_OF_EFFECT:
+                entered = True
                 lift = p.strength[i] * (s.on_accidents if risk == WORK_INJURY else 1.0)
                 if t - contact < len(s.curve):
                     hazard *= np.exp(lift * s.curve[t - contact])

@@ -1,8 +1,9 @@
 """What the platforms do to those they accompany: the effects a world can be drawn with, by name.
 
-An effect acts on accompanied insured only (contact, then agreement), from the first contact on, and never before the
-leave has lasted more than the trigger of the study: who enters the intention-to-treat population is therefore the same
-with and without the programme, and the difference between the two worlds is the effect, nothing else.
+An effect acts on accompanied insured only (contact, then agreement), from the first contact on, and on the days of a
+leave past the trigger of the study; it changes new leaves only once such a leave has been. Who enters the intention-to-
+treat population is therefore the same with and without the programme, and the difference between the two worlds is the
+effect, nothing else.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pipeline.simulation.population import Population
 from pipeline.simulation.territory import Territory
 
 FIRST_DAY_OF_EFFECT = TRIGGER_DAYS + 1
-"""Elapsed leave day from which a contact can change the hazard of ending."""
+"""Elapsed leave day from which a contact can change anything."""
 EFFECT_DAYS = 1_200
 """Length of the effect curve, days since first contact."""
 REFERRAL_FROM, REFERRAL_UNTIL = 30, 200

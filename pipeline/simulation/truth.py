@@ -7,11 +7,12 @@ same stretch: that day), before T0 + h. Employment at h is that of the last mont
 
 - ATT: over the accompanied, time zero = first contact.
 - ITT: over insured living in an open designated département when their leave is on its 60th elapsed day, the first
-  such leave since the earliest opening anywhere; time zero = leave start + 60. No effect acts before the 61st day, so
-  that this population is the same in both worlds.
+  such leave since the earliest opening anywhere; time zero = leave start + 60. No effect acts before the 61st day of
+  that leave, so that this population is the same in both worlds.
 
-Both: alive, neither retired nor invalid at time zero, birth year known, employees with work at the month-end before the
-leave. The accompanied who withdraw by the last delivery are left out of both, unless the name says `with_withdrawn`.
+Both: two years of deliveries before time zero; alive, neither retired nor invalid then; birth year known; employees
+with work at the month-end before the leave. The accompanied who withdraw by the last delivery are left out of both,
+unless the name says `with_withdrawn`.
 
 `complete_horizon` restricts to time zeros at least h before the follow-up's end, as the study does; `all` does not.
 """
@@ -168,6 +169,7 @@ def eligible(world: World, paths: Paths, person: np.ndarray, start: np.ndarray, 
     ok = (fates.death[person] > time_zero) & (fates.retirement[person] > time_zero)
     ok &= (fates.invalidity[person] > time_zero) & world.people.known_birth[person]
     ok &= employed_on(paths.jobs, person, before) | world.people.self_employed[person]
+    ok &= time_zero >= world.config.study_from
     kept: np.ndarray = ok & (time_zero <= world.config.last_known_day)
     return kept
 

@@ -105,12 +105,15 @@ def test_nothing_changes_before_first_contact(moderate: World) -> None:
     assert np.array_equal(observed[:, touched[observed[0]]], without[:, touched[without[0]]])
 
 
-def test_the_programme_does_not_decide_who_enters_the_eligible_population(moderate: World) -> None:
-    observed = itt_population(moderate.territory, moderate.observed, moderate)
-    without = itt_population(moderate.territory, moderate.without, moderate)
+@pytest.mark.parametrize("seed", [1, 3])
+def test_the_programme_does_not_decide_who_enters_the_eligible_population(seed: int) -> None:
+    world = draw_world(WorldConfig(persons=16_000, effect="strong", seed=seed))
+    observed = itt_population(world.territory, world.observed, world)
+    without = itt_population(world.territory, world.without, world)
     assert np.array_equal(observed[0], without[0])
     assert np.array_equal(observed[1], without[1])
     assert len(observed[0]) > 500
+    assert np.sum(days_changed(world, 365) != 0) > 200
 
 
 def test_contacts_fall_in_a_leave_while_the_platform_is_open(moderate: World) -> None:
