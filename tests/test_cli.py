@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -207,42 +209,59 @@ def test_a_port_already_taken_is_said(tmp_path: Path) -> None:
             command(Home(tmp_path / "home"), tmp_path, int(taken.getsockname()[1]), read_only=False)
 
 
+LAUNCH = """mutation($run: ExecutionParams!) { launchRun(executionParams: $run) {
+  ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+FAILURES = """query($id: ID!) { runOrError(runId: $id) { ... on Run { status eventConnection { events {
+  ... on ExecutionStepFailureEvent { failureMetadata { description } } } } } } }"""
+
+
+def ask(port: int, query: str, **variables: object) -> Any:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/graphql",
+        json.dumps({"query": query, "variables": variables}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310  this machine
+        return json.load(answer)["data"]
+
+
 @pytest.mark.slow
-def test_the_ui_starts_serves_the_graph_and_stops_on_one_signal(tmp_path: Path, free_port: int) -> None:
+def test_the_ui_serves_the_graph_runs_it_and_stops_on_one_signal(tmp_path: Path, free_port: int) -> None:
+    folders = ("--home", tmp_path / "home", "--landing", tmp_path)
     started = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "pipeline.cli",
-            "ui",
-            "--home",
-            tmp_path / "home",
-            "--landing",
-            tmp_path,
-            "--port",
-            str(free_port),
-        ],
+        [sys.executable, "-m", "pipeline.cli", "ui", *folders, "--port", str(free_port)],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    query = "{ assetNodes { groupName } }"
     try:
         groups: set[str] = set()
         until = time.monotonic() + 120
         while not groups and time.monotonic() < until:
             time.sleep(1)
-            request = urllib.request.Request(
-                f"http://127.0.0.1:{free_port}/graphql",
-                json.dumps({"query": query}).encode(),
-                {"Content-Type": "application/json"},
-            )
-            try:
-                with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
-                    groups = {node["groupName"] for node in json.load(answer)["data"]["assetNodes"]}
-            except OSError:
-                assert started.poll() is None
+            with contextlib.suppress(OSError):
+                groups = {node["groupName"] for node in ask(free_port, "{ assetNodes { groupName } }")["assetNodes"]}
+            assert started.poll() is None
         assert groups == {"ingest", "pseudonymise", "leave", "cohort", "matching", "outcomes", "anonymise", "publish"}
+        run = {
+            "selector": {
+                "repositoryLocationName": "pipeline.orchestration.definitions",
+                "repositoryName": "__repository__",
+                "pipelineName": "monthly_release",
+            },
+            "runConfigData": {},
+            "mode": "default",
+            "executionMetadata": {"tags": [{"key": "dagster/partition", "value": "2024-06"}]},
+        }
+        launched = ask(free_port, LAUNCH, run=run)["launchRun"]["run"]["runId"]
+        status, until = "", time.monotonic() + 120
+        while status not in ("SUCCESS", "FAILURE") and time.monotonic() < until:
+            time.sleep(1)
+            seen = ask(free_port, FAILURES, id=launched)["runOrError"]
+            status = seen["status"]
+        said = [event["failureMetadata"]["description"] for event in seen["eventConnection"]["events"] if event]
+        assert status == "FAILURE"
+        assert [sentence.split(" in ")[0] for sentence in said] == ["delivery 2024-06 has not landed"]
     finally:
         started.send_signal(signal.SIGTERM)
         assert started.wait(60) == 0

@@ -6,7 +6,6 @@ It is the same job as in the UI, on the same Dagster instance, so that the UI sh
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,7 +71,7 @@ def _execute(home: Home, landing: Landing, release: str, protocol: Path | None, 
     from pipeline.orchestration import instance, reports
     from pipeline.orchestration.definitions import defs
     from pipeline.orchestration.partitions import FIRST_MONTH, MONTHS
-    from pipeline.orchestration.resources import HOME, LANDING, PdpHome
+    from pipeline.orchestration.resources import PdpHome
     from pipeline.orchestration.steps import STORY, listener
 
     if not MONTHS.has_partition_key(release):
@@ -84,12 +83,10 @@ def _execute(home: Home, landing: Landing, release: str, protocol: Path | None, 
     )
     folder = instance.prepare(home)
     instance.remember(home, instance.Settings(resource.landing, resource.protocol))
-    # The definitions read these when they are resolved; the resource below is what the steps receive.
-    os.environ.setdefault(HOME, resource.home)
-    os.environ.setdefault(LANDING, resource.landing)
     token = listener.set(progress)
     try:
         with dg.DagsterInstance.from_config(str(folder)) as dagster_instance:
+            instance.bury(dagster_instance)
             result = (
                 defs()
                 .resolve_job_def("monthly_release")

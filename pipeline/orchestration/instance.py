@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.home import Home, HomeError
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
 
 CONFIGURATION = Path(__file__).resolve().parents[2] / "dagster.yaml"
 
@@ -38,6 +42,24 @@ def prepare(home: Home) -> Path:
     except OSError as error:
         raise HomeError(f"Dagster's folder {folder} cannot be prepared: {error.strerror}") from None
     return folder
+
+
+def bury(instance: DagsterInstance) -> list[str]:
+    """Mark as failed the runs that a dead process left as started: they would hold the queue for ever.
+
+    Call it while holding the home's lock: then no such run can be alive.
+
+    Returns:
+        Their identifiers.
+    """
+    from dagster import DagsterRunStatus, RunsFilter
+
+    alive = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+    dead = instance.get_runs(filters=RunsFilter(statuses=alive))
+    for run in dead:
+        instance.report_run_failed(run, "its process ended before it did")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    return [run.run_id for run in dead]
 
 
 def remember(home: Home, settings: Settings) -> None:

@@ -25,7 +25,7 @@ STORY = ("ingest", "pseudonymise", "leave", "cohort", "matching", "outcomes", "e
 """The steps in order: names of the folders under `work/`."""
 
 WRITER = "home_writer"
-"""Dagster pool of every step: one writes at a time, whatever launched it (limit in dagster.yaml)."""
+"""Dagster pool of every step: one run writes at a time (limit in dagster.yaml)."""
 
 JUDGED = {
     "ingest": {"quality"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ from pathlib import Path
 from pipeline.home import Home, HomeError
 from pipeline.orchestration import instance
 from pipeline.orchestration.errors import PROJECT
+from pipeline.orchestration.lock import writing
 
 ADDRESS = "127.0.0.1"
 SECONDS_TO_STOP = 30
@@ -42,6 +44,7 @@ def command(home: Home, landing: Path | None, port: int, *, read_only: bool) -> 
             probe.bind((ADDRESS, port))
         except OSError:
             raise HomeError(f"port {port} is taken; choose another with --port") from None
+    _bury(home, folder)
     environment = {
         **os.environ,
         "DAGSTER_HOME": str(folder),
@@ -54,6 +57,14 @@ def command(home: Home, landing: Path | None, port: int, *, read_only: bool) -> 
     program = ["dagster_webserver", "--read-only"] if read_only else ["dagster", "dev"]
     where = ["-m", "pipeline.orchestration.definitions", "-h", ADDRESS, "-p", str(port)]
     return [sys.executable, "-W", "ignore:Function `dev_command`", "-m", *program, *where], environment
+
+
+def _bury(home: Home, folder: Path) -> None:
+    """Clear the queue of runs whose process died, unless a run is going on."""
+    from dagster import DagsterInstance
+
+    with contextlib.suppress(HomeError), writing(home), DagsterInstance.from_config(str(folder)) as dagster_instance:
+        instance.bury(dagster_instance)
 
 
 def serve(arguments: list[str], environment: dict[str, str]) -> int:
