@@ -20,7 +20,8 @@ COUNTS = ("rows_read", "rows_accepted", "rows_quarantined", "rows_duplicate")
 
 def data_quality(run: Run) -> pd.DataFrame:
     """The step's accounting of rows."""
-    return pq.read_table(run.home.artefact(run.release, "ingest", "data_quality")).to_pandas()
+    frame: pd.DataFrame = pq.read_table(run.home.artefact(run.release, "ingest", "data_quality")).to_pandas()
+    return frame
 
 
 def accounting(run: Run) -> Evidence:
