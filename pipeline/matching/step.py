@@ -24,12 +24,12 @@ from pipeline.matching.propensity import PropensityError, logit_scores
 from pipeline.matching.result import MatchResult, UnmatchedReason
 from pipeline.protocol import Matching, Protocol
 from pipeline.run import Run, StepReport
-from pipeline.study.covariates import STRICT, bands, matrix
+from pipeline.study.covariates import NUMBERS, PROGNOSIS, STRICT, bands, matrix
 from pipeline.study.step import COHORT, ESTIMANDS, MATCHING
 from pipeline.tables.intermediate import MEMBERS
 
 Int = NDArray[np.int64]
-EXACT = ("risk", "ald", "sex", "status", "start_quarter")
+EXACT = ("risk", "ald", "sex", "status", "start_quarter", "elapsed_band")
 """Never given up; the age band and the sector give way where candidates are too few."""
 
 
@@ -153,27 +153,22 @@ def match_units(units: pa.Table, protocol: Protocol, design: Design) -> Matched:
     treated = pc.equal(units["arm"], "treated").to_numpy(zero_copy_only=False)
     if not treated.any() or treated.all():
         raise PropensityError(f"{int(treated.sum())} treated and {int((~treated).sum())} comparison units")
-    covariates, names = matrix(units, prognosis=True)
-    age_band = bands(units["age"].to_numpy(zero_copy_only=False).astype(np.int64), protocol.study.age_bands)
-    full = _codes(units.append_column("band", pa.array(age_band)), (*EXACT, "sector", "band"))
-    without_sector = _codes(units.append_column("band", pa.array(age_band)), (*EXACT, "band"))
-    without_age = _codes(units, EXACT)
+    units = by_elapsed_band(units, protocol.study.elapsed_bands)
+    treated = pc.equal(units["arm"], "treated").to_numpy(zero_copy_only=False)
     elapsed = pc.fill_null(units["elapsed"], 0).to_numpy()
     risk_from, risk_until = units["risk_from"].to_numpy(), units["risk_until"].to_numpy()
-    at_risk = np.where(treated, 1, _times_at_risk(without_age, treated, elapsed, risk_from, risk_until))
-    usable = at_risk > 0
-    fit = logit_scores(
-        covariates[usable], treated[usable], at_risk[usable].astype(np.float64), names=names, separated="drop"
-    )
-    logit = np.full(len(treated), np.nan)
-    logit[usable] = fit.logit
-    keep = np.flatnonzero(usable)
-    units, treated, covariates = units.take(pa.array(keep)), treated[keep], covariates[keep]
-    logit, elapsed, risk_from, risk_until = logit[keep], elapsed[keep], risk_from[keep], risk_until[keep]
-    levels = [ids[keep] for ids in (full, without_sector, without_age)]
-    age_band = age_band[keep]
-    key = units["unit"].to_numpy().astype(np.uint64)
-    quarter = _codes(units, ("start_quarter",))
+    at_risk = _times_at_risk(_codes(units, EXACT), treated, elapsed, risk_from, risk_until)
+    keep = np.flatnonzero(treated | (at_risk > 0))
+    units, treated, elapsed = units.take(pa.array(keep)), treated[keep], elapsed[keep]
+    risk_from, risk_until, at_risk = risk_from[keep], risk_until[keep], np.where(treated, 1, at_risk[keep])
+    covariates, names = matrix(units, prognosis=True)
+    model, model_names = _with_time(covariates, names, units, treated, elapsed)
+    logit = logit_scores(model, treated, at_risk.astype(np.float64), names=model_names, separated="drop").logit
+    age_band = bands(units["age"].to_numpy(zero_copy_only=False).astype(np.int64), protocol.study.age_bands)
+    aged = units.append_column("age_band", pa.array(age_band))
+    levels = [_codes(aged, (*EXACT, "sector", "age_band")), _codes(aged, (*EXACT, "age_band")), _codes(aged, EXACT)]
+    key = (units["unit"].to_numpy() * len(protocol.study.elapsed_bands) + units["elapsed_band"].to_numpy()).astype(np.uint64)
+    quarter = _codes(units, ("start_quarter", "elapsed_band"))
     cell = elapsed_cell(elapsed, protocol.matching)
     trial = quarter * (int(cell.max()) + 1) + cell
     result = match_with_relaxation(
@@ -196,6 +191,61 @@ def match_units(units: pa.Table, protocol: Protocol, design: Design) -> Matched:
         band_slack=(None, None, 1),
     )
     return Matched(units, treated, covariates, names, result)
+
+
+def by_elapsed_band(units: pa.Table, lower: list[int]) -> pa.Table:
+    """Each comparison unit once per elapsed band in which it is at risk and somebody treated is, each treated once.
+
+    The accompanied are reached at different elapsed days, and who is reached late differs from who is reached early: the
+    score and the exact strata are those of the band.
+
+    Args:
+        units: eligible units of one estimand.
+        lower: lower bounds of the bands, days.
+
+    Returns:
+        The units with a column `elapsed_band` (index of the band), `risk_from` and `risk_until` cut to it for the
+        comparison; treated and comparison rows by band, then unit.
+    """
+    treated = pc.equal(units["arm"], "treated").to_numpy(zero_copy_only=False)
+    elapsed = bands(pc.fill_null(units["elapsed"], 0).to_numpy().astype(np.int64), lower)
+    risk_from, risk_until = units["risk_from"].to_numpy(), units["risk_until"].to_numpy()
+    upper = [*(bound - 1 for bound in lower[1:]), np.iinfo(np.int32).max]
+    rows, band, first, last = [], [], [], []
+    for number in np.unique(elapsed[treated]).tolist():
+        low, high = np.maximum(risk_from, lower[number]), np.minimum(risk_until, upper[number])
+        held = np.flatnonzero(np.where(treated, elapsed == number, low <= high))
+        rows.append(held)
+        band.append(np.full(len(held), number, dtype=np.int64))
+        first.append(low[held])
+        last.append(high[held])
+    found = units.take(pa.array(np.concatenate(rows)))
+    for name, values in (("risk_from", first), ("risk_until", last)):
+        found = found.set_column(found.schema.get_field_index(name), name, pa.array(np.concatenate(values), pa.int64()))
+    return found.append_column("elapsed_band", pa.array(np.concatenate(band)))
+
+
+def _with_time(
+    covariates: NDArray[np.float64], names: list[str], units: pa.Table, treated: NDArray[np.bool_], elapsed: Int
+) -> tuple[NDArray[np.float64], list[str]]:
+    """The model's columns: covariates may weigh differently as the leave goes on and as the programme goes on.
+
+    Who is reached late in a leave differs from who is reached early; and once platforms have been open for a while, those
+    with long earlier leaves have been reached in one of them. The elapsed day enters as the logarithm of the mean day of
+    the band's treated, the calendar as the rank of the quarter in which the leave started: the same for both arms.
+    """
+    band = np.unique(units["elapsed_band"].to_numpy(), return_inverse=True)[1]
+    mean = np.bincount(band[treated], weights=elapsed[treated]) / np.bincount(band[treated])
+    listed = np.unique(units["start_quarter"].to_numpy(zero_copy_only=False).astype(str))
+    rank = np.searchsorted(listed, units["start_quarter"].to_numpy(zero_copy_only=False).astype(str))
+    varying = [number for number, name in enumerate(names) if name in NUMBERS or name == PROGNOSIS]
+    columns, labels = [covariates], list(names)
+    for label, clock in (("elapsed", np.log1p(mean)[band]), ("quarter", rank.astype(np.float64))):
+        if clock.max() > clock.min():
+            centred = (clock - (clock.min() + clock.max()) / 2)[:, None]
+            columns += [centred, covariates[:, varying] * centred]
+            labels += [label, *(f"{names[number]} x {label}" for number in varying)]
+    return np.hstack(columns), labels
 
 
 def _times_at_risk(stratum: Int, treated: NDArray[np.bool_], elapsed: Int, risk_from: Int, risk_until: Int) -> Int:
