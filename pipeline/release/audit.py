@@ -12,10 +12,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.disclosure.facts import ReleaseFacts
 from pipeline.home import add_months
 from pipeline.protocol import Protocol
 from pipeline.release import french, verify
-from pipeline.disclosure.facts import ReleaseFacts
 from pipeline.release.synthesis import environment, stylesheet
 from pipeline.tables.descriptor import code_labels
 from pipeline.tables.inputs import INPUTS

@@ -8,9 +8,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from pipeline.disclosure import step as ledger_step
+from pipeline.disclosure.facts import ReleaseFacts
 from pipeline.release import write
 from pipeline.release.errors import ReleaseError
-from pipeline.disclosure.facts import ReleaseFacts
 from pipeline.run import Run, StepReport
 from pipeline.tables.published import PUBLISHED
 

@@ -20,9 +20,10 @@ import pyarrow.parquet as pq
 
 from pipeline import database
 from pipeline.disclosure import verify as microdata_verify
+from pipeline.disclosure.facts import Sums
 from pipeline.disclosure.tables import recoverable
 from pipeline.release import french
-from pipeline.disclosure.facts import Sums
+from pipeline.release.version import code_version
 from pipeline.tables import codes, descriptor
 from pipeline.tables.model import SQL, Role, Sensitivity, Table
 from pipeline.tables.published import PUBLISHED, suppressible
@@ -61,6 +62,7 @@ class Parameters:
     hierarchies: Mapping[str, Mapping[str, list[str]]]
     rows: Mapping[str, int]
     sums: Mapping[str, Sums]
+    code_version: str
 
     @classmethod
     def of(cls, manifest: Mapping[str, Any]) -> Parameters:
@@ -76,6 +78,7 @@ class Parameters:
             hierarchies=(manifest["microdata"] or {}).get("hierarchies", {}),
             rows=manifest["rows"],
             sums={name: Sums.model_validate(sums) for name, sums in manifest["sums"].items()},
+            code_version=manifest["code_version"],
         )
 
 
@@ -212,7 +215,9 @@ def _tables(tables: Tables, parameters: Parameters) -> _Seen:
 def _dictionary(tables: Tables, folder: Path, parameters: Parameters) -> _Seen:
     package = json.loads((folder / "datapackage.json").read_text(encoding="utf-8"))
     seen = _Seen()
-    if package != descriptor.datapackage(parameters.release):
+    # A release made by another version is held to its own descriptor; one of this version to the registry as well.
+    same_code = parameters.code_version == code_version()
+    if same_code and package != descriptor.datapackage(parameters.release):
         seen.problems.append("datapackage.json does not describe the declared tables")
     described = {
         (resource["name"], f["name"]): (f["label_fr"], f["label_en"], f["unit"])
@@ -232,7 +237,9 @@ def _dictionary(tables: Tables, folder: Path, parameters: Parameters) -> _Seen:
         for (table, column), labels in sorted(rows.items())
         if (table, column) in described and described[table, column] != labels
     ]
-    if not tables["dictionary"].equals(descriptor.dictionary(parameters.release).sort_by(_ascending("dictionary"))):
+    if same_code and not tables["dictionary"].equals(
+        descriptor.dictionary(parameters.release).sort_by(_ascending("dictionary"))
+    ):
         seen.problems.append("the dictionary is not the one of the declared tables")
     seen.figure = f"{len(present)} columns described in French and English"
     seen.figure_fr = f"{len(present)} colonnes décrites en français et en anglais"

@@ -6,13 +6,11 @@ rename leaves the earlier releases alone; after it, the new release is whole.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
 import shutil
 from collections.abc import Mapping, Sequence
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -24,9 +22,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import database
+from pipeline.disclosure.facts import ReleaseFacts
 from pipeline.release import audit, synthesis, verify
 from pipeline.release.errors import ReleaseError
-from pipeline.disclosure.facts import ReleaseFacts
+from pipeline.release.version import code_version
 from pipeline.run import Run
 from pipeline.tables import descriptor
 from pipeline.tables.model import Table
@@ -214,23 +213,6 @@ def _manifest(run: Run, tables: Mapping[str, pa.Table], facts: ReleaseFacts) -> 
         "microdata": facts.microdata.model_dump(mode="json") if facts.microdata else None,
         "libraries": {"python": platform.python_version(), **{name: metadata.version(name) for name in LIBRARIES}},
     }
-
-
-@cache
-def code_version() -> str:
-    """Version of the package and a hash of the sources that compute and publish: `0.1.0+0123456789ab`.
-
-    Read once: what runs is what was on disk when it started.
-    """
-    root = Path(__file__).resolve().parent.parent
-    digest = hashlib.sha256()
-    for path in sorted(path for path in root.rglob("*") if path.suffix in {".py", ".sql", ".html", ".css", ".csv"}):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    try:
-        version = metadata.version("pdp-impact")
-    except metadata.PackageNotFoundError:
-        version = "0"
-    return f"{version}+{digest.hexdigest()[:12]}"
 
 
 def different_tables(one: Path, other: Path) -> list[str]:
