@@ -2,7 +2,8 @@
 
 Draws worlds with seeds 1 to n (none left out), takes each from its deliveries to its estimates through the steps of the
 road, and compares the 95 % intervals with the truth that the simulator computed from counterfactual paths. Results go to
-`benchmarks/results/known_truth_<effect>_<persons>.json`, one entry a world as it is done: a stopped run goes on where it was.
+`benchmarks/results/known_truth_<effect>_<persons>.json`, one entry a world as it is done: a stopped run of the same code
+goes on where it was.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from pipeline.identity.step import pseudonymise
 from pipeline.leave.step import rebuild_leaves
 from pipeline.matching.step import match
 from pipeline.protocol import Protocol
+from pipeline.release.version import code_version
 from pipeline.run import Run
 from pipeline.simulation import simulate
 from pipeline.study.step import ESTIMANDS, build_cohort, measure_outcomes
@@ -108,14 +110,19 @@ def main() -> None:
     parser.add_argument("--persons", type=int, default=48_000)
     args = parser.parse_args()
     path = RESULTS / f"known_truth_{args.effect}_{args.persons}.json"
-    worlds: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["worlds"] if path.exists() else []
+    made_by = {"code": code_version(), "protocol": Protocol.load().sha256}
+    worlds: list[dict[str, Any]] = []
+    if path.exists():
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if all(stored.get(name) == value for name, value in made_by.items()):  # other code, other worlds
+            worlds = stored["worlds"]
     done = {world["seed"] for world in worlds}
     for seed in range(1, args.worlds + 1):
         if seed in done:
             continue
         worlds.append(one_world(args.effect, seed, args.persons))
         worlds.sort(key=lambda world: world["seed"])
-        content = {"effect": args.effect, "persons": args.persons, "protocol": Protocol.load().sha256, "worlds": worlds}
+        content = {"effect": args.effect, "persons": args.persons, **made_by, "worlds": worlds}
         path.write_text(json.dumps(content, indent=1), encoding="utf-8")
         print(f"world {seed} of {args.worlds}: {worlds[-1]['seconds']} s", file=sys.stderr, flush=True)
     print("\n".join(summary([world for world in worlds if world["seed"] <= args.worlds])))
