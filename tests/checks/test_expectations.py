@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from checks.expectations import unmet
 
 
@@ -20,6 +22,7 @@ def test_zeros_and_nothing_pass() -> None:
     assert unmet("t", {}) == []
 
 
+@pytest.mark.slow
 def test_it_says_nothing_on_the_terminal_and_has_its_reports_to_its_makers_switched_off() -> None:
     code = (
         "import os; from checks.expectations import unmet; assert unmet('t', {'a': 1}) == ['a']\n"

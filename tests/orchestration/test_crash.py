@@ -24,6 +24,7 @@ def statuses(home: Home) -> list[str]:
         return sorted(run.status.value for run in kept.get_runs())
 
 
+@pytest.mark.slow
 def test_a_run_left_as_started_is_marked_failed_by_the_next(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PDP_HOME", str(road.home.root))
     monkeypatch.setenv("PDP_LANDING", str(road.landing.root))

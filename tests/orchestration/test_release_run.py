@@ -62,6 +62,7 @@ def test_every_step_runs_once_in_the_order_of_the_story_and_the_ui_shows_it(road
     assert set(kept) == {"rows", "figures", "failures", "warnings"}
 
 
+@pytest.mark.slow
 def test_a_second_run_of_the_same_month_reads_no_delivery_again(road: Road) -> None:
     make(road)
     validated = {path: path.stat().st_mtime_ns for path in road.home.restricted.glob("validated/*/*.parquet")}
@@ -89,6 +90,7 @@ def test_a_failed_blocking_check_stops_everything_after_it(road: Road) -> None:
     assert not road.home.release(RELEASE).exists()
 
 
+@pytest.mark.slow
 def test_a_small_count_never_reaches_publication(road: Road) -> None:
     def shows_three_persons(run: Run) -> StepReport:
         report = writes_empty_tables("anonymise")(run)
@@ -104,6 +106,7 @@ def test_a_small_count_never_reaches_publication(road: Road) -> None:
     assert road.ran[-1] == "anonymise"
 
 
+@pytest.mark.slow
 def test_a_promise_not_kept_that_a_step_reports_blocks_by_its_family(road: Road) -> None:
     road.does["anonymise"] = lambda run: _reporting(run, "anonymise", {"privacy:audit": "a masked cell can be bounded"})
     with pytest.raises(RunFailed, match="a masked cell can be bounded"):
