@@ -57,7 +57,7 @@ class Analysis:
         horizons: months -> outcomes.
         event: str[n] or None, first competing event.
         event_day: float64[n], its day since time zero, nan without.
-        followed_days: int64[n].
+        followed_days: int64[n], days after time zero on which events are known.
         rule: levels and cluster minima.
     """
 
@@ -94,9 +94,7 @@ class Analysis:
             eligible = horizon.known("days_on_leave")
             eligible = eligible if among is None else eligible & among
             before = self.members["days_before"].to_numpy().astype(np.float64)
-            return difference_in_differences(
-                self.sample, horizon.outcomes["days_on_leave"], before, eligible, **levels
-            )  # type: ignore[arg-type]
+            return difference_in_differences(self.sample, horizon.outcomes["days_on_leave"], before, eligible, **levels)  # type: ignore[arg-type]
         eligible = horizon.known(outcome)
         eligible = eligible if among is None else eligible & among
         return matched_difference(self.sample, horizon.outcomes[outcome], eligible, **levels)  # type: ignore[arg-type]
@@ -121,7 +119,7 @@ def analysis(
     own = units.filter(pc.equal(units["estimand"], estimand)).sort_by("unit")
     described = own.take(pa.array(np.searchsorted(own["unit"].to_numpy(), mine["unit"].to_numpy())))
     happened = events.filter(pc.equal(events["estimand"], estimand)).sort_by("member")
-    return_day = _numbers(happened["return_day"])
+    return_day, followed = _numbers(happened["return_day"]), happened["followed_days"].to_numpy()
     found: dict[int, Horizon] = {}
     for months, days in sorted(horizons_days.items()):
         table = outcomes.filter(
@@ -131,7 +129,8 @@ def analysis(
         values = {
             "days_on_leave": on_leave,
             "days_full_leave": on_leave - part_time,
-            "sustained_return_to_work": (return_day < days).astype(np.float64),
+            # A return is known some weeks after its first day, so that its horizon is complete later than the others.
+            "sustained_return_to_work": np.where(followed >= days, (return_day < days).astype(np.float64), np.nan),
             "employed": _numbers(table["employed"]),
             "allowance_eur": _numbers(table["allowance_eur"]),
         }
@@ -140,9 +139,10 @@ def analysis(
     return Analysis(
         estimand, mine, described, found,
         happened["event"].to_numpy(zero_copy_only=False), _numbers(happened["event_day"]),
-        happened["followed_days"].to_numpy(), rule,
+        followed, rule,
     )  # fmt: skip
 
 
 def _numbers(column: pa.ChunkedArray) -> FloatArray:
-    return pc.cast(column, pa.float64()).to_numpy()
+    values: FloatArray = pc.cast(column, pa.float64()).to_numpy()
+    return values

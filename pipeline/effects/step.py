@@ -99,7 +99,12 @@ def open_estimand(run: Run, estimand: str) -> Analysis:
     """Outcomes of one estimand: called only for those the gate let through."""
     read = {
         name: pq.read_table(run.home.artefact(run.release, step, name))
-        for step, name in ((MATCHING, "members"), (COHORT, "units"), (OUTCOMES_STEP, "outcomes"), (OUTCOMES_STEP, "events"))
+        for step, name in (
+            (MATCHING, "members"),
+            (COHORT, "units"),
+            (OUTCOMES_STEP, "outcomes"),
+            (OUTCOMES_STEP, "events"),
+        )
     }
     protocol = run.protocol
     return analysis(
@@ -137,7 +142,9 @@ def expected_strata(protocol: Protocol, estimand: str) -> dict[str, tuple[str, .
         "elapsed_band": tuple(band_label(i, study.elapsed_bands) for i in range(len(study.elapsed_bands))),
     }
     if estimand == "ITT":  # time zero is the same elapsed day for everyone
-        listed["elapsed_band"] = (band_label(int(bands(np.array([study.trigger_days]), study.elapsed_bands)[0]), study.elapsed_bands),)
+        listed["elapsed_band"] = (
+            band_label(int(bands(np.array([study.trigger_days]), study.elapsed_bands)[0]), study.elapsed_bands),
+        )
     return listed
 
 
@@ -159,7 +166,8 @@ def _impact(protocol: Protocol, estimand: str, found: Analysis | None, reason: s
     strata = strata_of(found, protocol) if found else {}
     for outcome, months, kind, stratum in wanted:
         row: Row = {
-            "estimand": estimand, "outcome": outcome, "horizon_months": months, "stratum_type": kind, "stratum": stratum,
+            "estimand": estimand, "outcome": outcome, "horizon_months": months,
+            "stratum_type": kind, "stratum": stratum,
             "is_headline": (estimand, outcome, months, kind) == (*HEADLINE, primary, "all"),
             "unit": OUTCOME_UNITS[outcome], "reason": reason,
         }  # fmt: skip
@@ -266,7 +274,12 @@ def _cost_per_person(
 
 
 def _on_leave(
-    connection: Connection, protocol: Protocol, dates: Calendar, estimand: str, found: Analysis | None, reason: str | None
+    connection: Connection,
+    protocol: Protocol,
+    dates: Calendar,
+    estimand: str,
+    found: Analysis | None,
+    reason: str | None,
 ) -> Iterator[Row]:
     weeks = protocol.inference.curve_weeks
     if found is None:
@@ -402,7 +415,9 @@ def _specifications(
         }  # fmt: skip
         if difference is not None and estimand not in held:
             found = _difference(difference)
-            row |= {name: found[name] for name in ("n_treated", "n_comparison", "difference", "ci_low", "ci_high", "reason")}
+            row |= {
+                name: found[name] for name in ("n_treated", "n_comparison", "difference", "ci_low", "ci_high", "reason")
+            }
         rows.append(row)
 
     def attempt(units: pa.Table | None, estimand: str, design: Design, rule: Protocol = protocol) -> Difference | None:
@@ -415,25 +430,37 @@ def _specifications(
 
     for estimand in ESTIMANDS:
         units = _eligible_units(run, estimand) if estimand in opened else None
-        add("protocol", estimand, "the protocol itself", opened[estimand].difference("days_on_leave", months) if estimand in opened else None)
+        add(
+            "protocol",
+            estimand,
+            "the protocol itself",
+            opened[estimand].difference("days_on_leave", months) if estimand in opened else None,
+        )
         for name, (design, description) in designs.items():
             add(name, estimand, description, attempt(units, estimand, design))
         employees = None if units is None else units.filter(pc.equal(units["status"], "employee"))
         add("without_self_employed", estimand, "employees alone", attempt(employees, estimand, base))
     if "ITT" in opened and "ITT" not in held:
         later = protocol.model_copy(update={"study": protocol.study.model_copy(update={"trigger_days": 90})})
-        add("trigger_90", "ITT", "time zero at 90 days on leave", _rebuilt(connection, later, dates, attempt, gap=False))
+        add(
+            "trigger_90", "ITT", "time zero at 90 days on leave", _rebuilt(connection, later, dates, attempt, gap=False)
+        )
         for gap in (0, 7, 30):
             changed = protocol.model_copy(update={"leave": protocol.leave.model_copy(update={"gap_days": gap})})
             difference = _rebuilt(connection, changed, dates, attempt, gap=True)
             add(f"gap_{gap}", "ITT", f"paid periods up to {gap} days apart are one leave", difference)
     else:
-        for name, description in (("trigger_90", "time zero at 90 days on leave"), *((f"gap_{g}", f"paid periods up to {g} days apart are one leave") for g in (0, 7, 30))):
+        for name, description in (
+            ("trigger_90", "time zero at 90 days on leave"),
+            *((f"gap_{g}", f"paid periods up to {g} days apart are one leave") for g in (0, 7, 30)),
+        ):
             add(name, "ITT", description, None)
     return rows
 
 
-def _rebuilt(connection: Connection, protocol: Protocol, dates: Calendar, attempt: Any, *, gap: bool) -> Difference | None:
+def _rebuilt(
+    connection: Connection, protocol: Protocol, dates: Calendar, attempt: Any, *, gap: bool
+) -> Difference | None:
     make = whole.units_with_gap if gap else whole.units_under
     try:
         units = make(connection, protocol, dates)["ITT"]

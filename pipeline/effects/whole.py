@@ -82,9 +82,7 @@ def variant(
         PropensityError: an arm is empty.
     """
     matched = match_units(units, protocol, design)
-    return days_difference(
-        connection, protocol, dates, matched, estimand, protocol.study.primary_horizon_months
-    )
+    return days_difference(connection, protocol, dates, matched, estimand, protocol.study.primary_horizon_months)
 
 
 def placebo_departments(
@@ -106,7 +104,9 @@ def placebo_departments(
         return None, played
     chosen = np.random.default_rng(protocol.seeds.placebo_departments).choice(codes, played, replace=False)
     arm = np.where(
-        np.isin(comparison["department_code"].to_numpy(zero_copy_only=False).astype(str), chosen), "treated", "comparison"
+        np.isin(comparison["department_code"].to_numpy(zero_copy_only=False).astype(str), chosen),
+        "treated",
+        "comparison",
     )
     position = comparison.schema.get_field_index("arm")
     recast = comparison.set_column(position, "arm", pa.array(arm))
@@ -137,9 +137,7 @@ def placebo_opening(connection: Connection, protocol: Protocol, dates: Calendar)
     try:
         units = units_under(connection, protocol, moved)["ITT"]
         matched = match_units(units, protocol, Design.of(protocol.matching))
-        found = days_difference(
-            connection, protocol, moved, matched, "ITT", protocol.study.primary_horizon_months
-        )
+        found = days_difference(connection, protocol, moved, matched, "ITT", protocol.study.primary_horizon_months)
         return found if found.n_treated else None
     except NOT_POSSIBLE:
         return None

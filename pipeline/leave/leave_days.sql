@@ -1,60 +1,55 @@
 -- Calendar days on leave of each person as intervals that never overlap, whatever the risk: waiting days and bridged gaps
--- included. Where a full and a part-time period overlap, the day counts as full leave.
+-- included (`leave`), and among them the days of therapeutic part-time (`part_time`).
+--
+-- A day is part-time when a part-time period or the part-time phase of a leave covers it and no full period does: where the
+-- two overlap, the day counts as full leave. Intervals are found by one pass over the days on which something starts or
+-- stops, so that the work grows with the number of periods and not with its square.
 WITH pieces AS (
-    SELECT person, start_date AS from_day, end_date AS to_day FROM leave_spells
+    SELECT person, start_date AS from_day, end_date AS to_day, 1 AS on_leave, 0 AS part_time, 0 AS at_full
+    FROM leave_spells
+    UNION ALL
+    SELECT person, part_time_from, end_date, 0, 1, 0 FROM leave_spells WHERE part_time_from IS NOT NULL
+    UNION ALL
+    SELECT person, period_start, period_end, 0, 1, 0 FROM paid_periods WHERE kind = 'part_time' AND days > 0
+    UNION ALL
+    -- Full periods matter only to persons who had part-time.
+    SELECT p.person, p.period_start, p.period_end, 0, 0, 1
+    FROM paid_periods AS p
+    SEMI JOIN (SELECT person FROM paid_periods WHERE kind = 'part_time' AND days > 0) USING (person)
+    WHERE p.kind = 'full' AND p.days > 0
 ),
-reached AS (
-    SELECT
-        *,
-        max(to_day) OVER (PARTITION BY person ORDER BY from_day, to_day
-                          ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached
-    FROM pieces
-),
-whole AS (
-    -- Leaves of two risks that overlap become one stretch of days.
-    SELECT person, stretch, min(from_day) AS from_day, max(to_day) AS to_day
+changes AS (
+    SELECT person, day, sum(on_leave) AS on_leave, sum(part_time) AS part_time, sum(at_full) AS at_full
     FROM (
-        SELECT *, sum(CASE WHEN reached IS NULL OR from_day > reached + 1 THEN 1 ELSE 0 END)
-            OVER (PARTITION BY person ORDER BY from_day, to_day
-                  ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS stretch
-        FROM reached
+        SELECT person, from_day AS day, on_leave, part_time, at_full FROM pieces
+        UNION ALL
+        SELECT person, to_day + 1, -on_leave, -part_time, -at_full FROM pieces
     )
-    GROUP BY person, stretch
+    GROUP BY person, day
 ),
-part AS (
-    SELECT person, from_day, to_day
-    FROM (
-        SELECT
-            person,
-            greatest(period_start, coalesce(reached + 1, period_start)) AS from_day,
-            period_end AS to_day
-        FROM (
-            SELECT *, max(period_end) OVER (PARTITION BY person ORDER BY period_start, period_end
-                                            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached
-            FROM paid_periods AS p
-            WHERE kind = 'part_time' AND days > 0
-        )
-    )
-    WHERE from_day <= to_day
-),
-part_only AS (
-    -- Part-time periods that meet a full period keep only their days outside it when the full one covers an edge; a full
-    -- period inside a part-time one takes the day count down through `full_inside`.
+stretches AS (
     SELECT
-        p.person,
-        p.from_day,
-        p.to_day,
-        coalesce(max(CASE WHEN f.period_start <= p.from_day THEN f.period_end END), p.from_day - 1) AS full_until,
-        coalesce(min(CASE WHEN f.period_end >= p.to_day THEN f.period_start END), p.to_day + 1) AS full_from
-    FROM part AS p
-    LEFT JOIN paid_periods AS f
-        ON f.person = p.person AND f.kind = 'full' AND f.days > 0
-        AND f.period_start <= p.to_day AND f.period_end >= p.from_day
-    GROUP BY p.person, p.from_day, p.to_day
+        person,
+        day AS from_day,
+        lead(day) OVER by_day - 1 AS to_day,
+        sum(on_leave) OVER by_day > 0 AS leave,
+        sum(part_time) OVER by_day > 0 AND sum(at_full) OVER by_day = 0 AS part_time
+    FROM changes
+    WINDOW by_day AS (PARTITION BY person ORDER BY day)
+),
+labelled AS (
+    SELECT person, from_day, to_day, 'leave' AS kind FROM stretches WHERE leave
+    UNION ALL
+    SELECT person, from_day, to_day, 'part_time' AS kind FROM stretches WHERE leave AND part_time
+),
+islands AS (
+    SELECT *, sum(CASE WHEN from_day = before + 1 THEN 0 ELSE 1 END) OVER (
+        PARTITION BY person, kind ORDER BY from_day ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+    ) AS island
+    FROM (
+        SELECT *, lag(to_day) OVER (PARTITION BY person, kind ORDER BY from_day) AS before FROM labelled
+    )
 )
-SELECT person, from_day, to_day, 'leave' AS kind FROM whole
-UNION ALL
-SELECT person, greatest(from_day, full_until + 1) AS from_day, least(to_day, full_from - 1) AS to_day, 'part_time' AS kind
-FROM part_only
-WHERE greatest(from_day, full_until + 1) <= least(to_day, full_from - 1)
-ORDER BY person, kind, from_day
+SELECT person, min(from_day) AS from_day, max(to_day) AS to_day, kind
+FROM islands
+GROUP BY person, kind, island

@@ -2,7 +2,8 @@
 --
 -- Start: the waiting days that lead to the first paid day where they were paid out as lines (6011, 6012); else the first
 -- paid day less the waiting period for sickness; else the first paid day. Never before the day after the previous leave.
--- End: last paid day. Part-time: a run of 6117/6118 periods up to the end is the part-time phase of the same leave.
+-- End: last paid day. Part-time: a run of 6117/6118 periods up to the end is the part-time phase of the same leave; it
+-- begins after the last day paid in full.
 -- A leave whose last paid day lies within the payment lag of the last flow may still go on: censored.
 WITH paid AS (
     SELECT * FROM paid_periods WHERE kind <> 'waiting' AND days > 0
@@ -64,10 +65,12 @@ dated AS (
     LEFT JOIN waiting AS w USING (person, risk, spell)
 ),
 part_time AS (
-    SELECT n.person, n.risk, n.spell, min(n.period_start) AS part_time_from
+    SELECT
+        n.person, n.risk, n.spell,
+        min(greatest(n.period_start, coalesce(s.last_full_day + 1, n.period_start))) AS part_time_from
     FROM numbered AS n
     JOIN spells AS s USING (person, risk, spell)
-    WHERE n.kind = 'part_time' AND (s.last_full_day IS NULL OR n.period_start > s.last_full_day)
+    WHERE n.kind = 'part_time' AND (s.last_full_day IS NULL OR n.period_end > s.last_full_day)
     GROUP BY n.person, n.risk, n.spell
 )
 SELECT
@@ -79,7 +82,7 @@ SELECT
     d.end_date,
     t.part_time_from,
     CAST(date_diff('day', d.start_date, d.end_date) + 1 AS BIGINT) AS days,
-    d.end_date > CAST($last_flow AS DATE) - to_months(CAST($payment_lag_months AS INTEGER)) AS censored
+    d.end_date >= CAST($last_flow AS DATE) - to_months(CAST($payment_lag_months AS INTEGER)) AS censored
 FROM dated AS d
 LEFT JOIN part_time AS t USING (person, risk, spell)
 ORDER BY person, spell_number

@@ -26,6 +26,11 @@ WITH kept AS (
     WHERE risk IN ('sickness', 'work_injury')
       AND benefit_code IN (6011, 6012, 6111, 6112, 6113, 6114, 6115, 6116, 6117, 6118, 6120, 6134, 6135, 6239)
       AND coalesce(expense_qualifier, 0) NOT IN (71, 72)
+),
+netted AS (
+    SELECT person, risk, period_start, period_end, kind, benefit_code, sum(days) AS days, sum(amount) AS amount
+    FROM kept
+    GROUP BY person, risk, period_start, period_end, kind, benefit_code
 )
 SELECT
     person,
@@ -33,9 +38,10 @@ SELECT
     period_start,
     period_end,
     kind,
-    -- Two employers pay the same days: no more days than the period has.
-    least(sum(days), date_diff('day', period_start, period_end) + 1) AS days,
+    -- Two employers pay the same days, under one code or two: no more days than the period has. A negative line whose
+    -- positive one lies before the first delivery takes its euros back and no day of another code.
+    CAST(least(sum(greatest(days, 0)), date_diff('day', period_start, period_end) + 1) AS BIGINT) AS days,
     sum(amount) AS amount
-FROM kept
-GROUP BY person, risk, period_start, period_end, kind, benefit_code
-HAVING sum(days) > 0 OR sum(amount) <> 0
+FROM netted
+WHERE days > 0 OR amount <> 0
+GROUP BY person, risk, period_start, period_end, kind

@@ -61,7 +61,8 @@ def _durations(connection: Connection) -> pd.DataFrame:
     """Classes of duration, to be held against national orders of magnitude."""
     return connection.sql("""
         SELECT risk,
-               CASE WHEN days <= 7 THEN '1 to 7 days' WHEN days <= 30 THEN '8 to 30 days' WHEN days <= 90 THEN '31 to 90 days'
+               CASE WHEN days <= 7 THEN '1 to 7 days' WHEN days <= 30 THEN '8 to 30 days'
+                    WHEN days <= 90 THEN '31 to 90 days'
                     WHEN days <= 180 THEN '91 to 180 days' WHEN days <= 365 THEN '181 to 365 days'
                     ELSE 'over 365 days' END AS duration,
                count(*) AS leaves, round(avg(days), 1) AS mean_days

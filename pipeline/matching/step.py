@@ -167,7 +167,9 @@ def match_units(units: pa.Table, protocol: Protocol, design: Design) -> Matched:
     age_band = bands(units["age"].to_numpy(zero_copy_only=False).astype(np.int64), protocol.study.age_bands)
     aged = units.append_column("age_band", pa.array(age_band))
     levels = [_codes(aged, (*EXACT, "sector", "age_band")), _codes(aged, (*EXACT, "age_band")), _codes(aged, EXACT)]
-    key = (units["unit"].to_numpy() * len(protocol.study.elapsed_bands) + units["elapsed_band"].to_numpy()).astype(np.uint64)
+    key = (units["unit"].to_numpy() * len(protocol.study.elapsed_bands) + units["elapsed_band"].to_numpy()).astype(
+        np.uint64
+    )
     quarter = _codes(units, ("start_quarter", "elapsed_band"))
     cell = elapsed_cell(elapsed, protocol.matching)
     trial = quarter * (int(cell.max()) + 1) + cell
@@ -196,8 +198,8 @@ def match_units(units: pa.Table, protocol: Protocol, design: Design) -> Matched:
 def by_elapsed_band(units: pa.Table, lower: list[int]) -> pa.Table:
     """Each comparison unit once per elapsed band in which it is at risk and somebody treated is, each treated once.
 
-    The accompanied are reached at different elapsed days, and who is reached late differs from who is reached early: the
-    score and the exact strata are those of the band.
+    The accompanied are reached at different elapsed days, and who is reached late differs from who is reached early:
+    the score and the exact strata are those of the band.
 
     Args:
         units: eligible units of one estimand.
@@ -230,9 +232,10 @@ def _with_time(
 ) -> tuple[NDArray[np.float64], list[str]]:
     """The model's columns: covariates may weigh differently as the leave goes on and as the programme goes on.
 
-    Who is reached late in a leave differs from who is reached early; and once platforms have been open for a while, those
-    with long earlier leaves have been reached in one of them. The elapsed day enters as the logarithm of the mean day of
-    the band's treated, the calendar as the rank of the quarter in which the leave started: the same for both arms.
+    Who is reached late in a leave differs from who is reached early; and once platforms have been open for a while,
+    those with long earlier leaves have been reached in one of them. The elapsed day enters as the logarithm of the mean
+    day of the band's treated, the calendar as the rank of the quarter in which the leave started: the same for both
+    arms.
     """
     band = np.unique(units["elapsed_band"].to_numpy(), return_inverse=True)[1]
     mean = np.bincount(band[treated], weights=elapsed[treated]) / np.bincount(band[treated])
@@ -258,7 +261,8 @@ def _times_at_risk(stratum: Int, treated: NDArray[np.bool_], elapsed: Int, risk_
     keys = stratum[treated][order] * 100_000 + elapsed[treated][order]
     low = np.searchsorted(keys, stratum * 100_000 + np.maximum(risk_from, 0), side="left")
     high = np.searchsorted(keys, stratum * 100_000 + np.maximum(risk_until, -1), side="right")
-    return np.maximum(high - low, 0).astype(np.int64)
+    counted: Int = np.maximum(high - low, 0).astype(np.int64)
+    return counted
 
 
 def gate_rule(protocol: Protocol) -> GateRule:

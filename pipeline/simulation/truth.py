@@ -3,7 +3,9 @@
 Definitions are those of the study design. A day on leave is a calendar day inside a leave that payment lines show, its
 waiting days included. A horizon of h days counts the days T0 <= day < T0 + h. A sustained return is the first day of at
 least 30 days without allowance with employment at the month-end that follows (found only at a later month-end of the
-same stretch: that day), before T0 + h. Employment at h is that of the last month-end at least a month old.
+same stretch: that day), before T0 + h; it counts when neither invalidity, retirement, death, a month-end without work
+nor the end of rights came before it or on the same day. Employment at h is that of the last month-end at least a month
+old.
 
 - ATT: over the accompanied, time zero = first contact.
 - ITT: over insured living in an open designated département when their leave is on its 60th elapsed day, the first
@@ -14,7 +16,8 @@ Both: two years of deliveries before time zero; alive, neither retired nor inval
 with work at the month-end before the leave. The accompanied who withdraw by the last delivery are left out of both,
 unless the name says `with_withdrawn`.
 
-`complete_horizon` restricts to time zeros at least h before the follow-up's end, as the study does; `all` does not.
+`complete_horizon` restricts to time zeros at least h before the follow-up's end (29 days more for the return, which is
+known on its thirtieth day), as the study does; `all` does not.
 """
 
 from __future__ import annotations
@@ -31,12 +34,14 @@ from pipeline.simulation.config import (
     TRIGGER_DAYS,
     month_of,
 )
-from pipeline.simulation.paths import AGREED, HIRED, NEW_EMPLOYER, REFUSED, JobEvents, Paths
+from pipeline.simulation.paths import AGREED, END_OF_RIGHTS, HIRED, NEW_EMPLOYER, REFUSED, JobEvents, Paths
 from pipeline.simulation.population import NEVER
 from pipeline.simulation.territory import Territory
 from pipeline.simulation.world import World
 
 _NEVER = 10**9
+_WORK_ENDS_FOR_GOOD = (38, 39, 66)
+"""DSN codes of retirement and death: events of their own."""
 _DAYS = 100_000
 """More than any day number: person * _DAYS + day sorts by person, then day."""
 
@@ -116,11 +121,36 @@ class Outcomes:
         day = month_end(month.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64))
         return employed_on(self.paths.jobs, self.person.astype(np.int64), day).astype(np.float64)
 
+    def other_event_day(self) -> np.ndarray:
+        """First day from time zero on of an event that competes with the return, int64 (P,); `_NEVER` without.
+
+        Invalidity, retirement, death, end of rights, or a month-end without work (an end of contract by retirement or
+        death is not one).
+        """
+        first = np.full(len(self.person), _NEVER, dtype=np.int64)
+        fates, jobs = self.paths.fates, self.paths.jobs
+        for fate in (fates.invalidity, fates.retirement, fates.death):
+            day = fate[self.person].astype(np.int64)
+            first = np.minimum(first, np.where((day >= self.time_zero) & (day < NEVER), day, _NEVER))
+        exhausted = self.leaves.cause == END_OF_RIGHTS
+        after, slot = self.leaves.end[exhausted].astype(np.int64) + 1, self.slot[exhausted]
+        later = after >= self.time_zero[slot]
+        np.minimum.at(first, slot[later], after[later])
+        of_person = np.full(len(fates.death), -1, dtype=np.int64)
+        of_person[self.person] = np.arange(len(self.person))
+        lost = (of_person[jobs.person] >= 0) & ~np.isin(jobs.code, (HIRED, NEW_EMPLOYER, *_WORK_ENDS_FOR_GOOD))
+        slot = of_person[jobs.person[lost]]
+        probe = month_end(np.maximum(jobs.day[lost], self.time_zero[slot]))
+        without = ~employed_on(jobs, jobs.person[lost].astype(np.int64), probe)
+        np.minimum.at(first, slot[without], probe[without])
+        return first
+
     def return_day(self) -> np.ndarray:
         """First day of the sustained return, int64 (P,); `_NEVER` where there is none within the longest horizon.
 
-        A stretch without allowance of at least 30 days gives a return on its first day where the month-end that follows
-        finds the person in employment, else on the first month-end that does with 30 days of the stretch left.
+        None where a competing event came before it or on the same day. A stretch without allowance of at least 30 days
+        gives a return on its first day where the month-end that follows finds the person in employment, else on the
+        first month-end that does with 30 days of the stretch left.
         """
         if self._return_day is None:
             # Stretches follow the leaves that end at or after time zero.
@@ -142,7 +172,7 @@ class Outcomes:
                 enough = last[i] - candidate[i] + 1 >= SUSTAINED_RETURN_DAYS
                 soon = candidate[i] < self.time_zero[slot[i]] + max(HORIZONS.values())
                 open_[i] = ~works & enough & soon
-            self._return_day = found
+            self._return_day = np.where(found < self.other_event_day(), found, _NEVER)
         return self._return_day
 
     def returned(self, horizon: int) -> np.ndarray:
@@ -222,7 +252,9 @@ def _means(world: World, person: np.ndarray, time_zero: np.ndarray, keep_all: bo
         for months, horizon in HORIZONS.items():
             kept = np.ones(len(person), dtype=bool)
             if not keep_all:
-                kept = time_zero.astype(np.int64) + horizon <= world.config.follow_up_end
+                # A return is known 30 days after its first day.
+                known = SUSTAINED_RETURN_DAYS - 1 if outcome == "sustained_return_to_work" else 0
+                kept = time_zero.astype(np.int64) + horizon + known <= world.config.follow_up_end
             treated, untreated = method(with_programme, horizon)[kept], method(without, horizon)[kept]
             n = int(kept.sum())
             result[outcome][months] = {

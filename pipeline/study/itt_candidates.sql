@@ -9,6 +9,8 @@ SELECT
     start_date + CAST($trigger_days AS INTEGER) AS time_zero,
     start_date + CAST($trigger_days AS INTEGER) AS known_at,
     CAST($trigger_days AS BIGINT) AS elapsed,
+    NULL::BIGINT AS first_elapsed,
+    NULL::BIGINT AS last_elapsed,
     NULL::VARCHAR AS platform_department
 FROM (
     SELECT *, row_number() OVER (PARTITION BY person ORDER BY start_date, risk, spell_number) AS nth

@@ -28,16 +28,20 @@ euros AS (
     GROUP BY m.member
 ),
 at_horizon AS (
+    -- The last month-end before the horizon that is sure to be known: that of the month before.
     SELECT m.member, e.employed
     FROM window_of AS m
     JOIN employment AS e
         ON e.person = m.person AND e.month = strftime(m.time_zero + CAST($days AS INTEGER) - to_months(1), '%Y-%m')
 ),
 pension AS (
+    -- An invalidity pension ends with retirement or death.
     SELECT
         m.member,
         CAST(
-            greatest(0, date_diff('day', greatest(q.invalidity_start, m.time_zero), m.last_day) + 1) * 12.0 / 365.25
+            greatest(0, date_diff('day', greatest(q.invalidity_start, m.time_zero), least(
+                m.last_day, coalesce(q.retirement_date - 1, m.last_day), coalesce(q.death_date - 1, m.last_day)
+            )) + 1) * 12.0 / 365.25
             * coalesce(m.wage, 0)
             * CASE q.invalidity_category
                 WHEN 'category_1' THEN $share_1 WHEN 'category_2' THEN $share_2 WHEN 'category_3' THEN $share_3 ELSE 0 END

@@ -41,7 +41,7 @@ class Calendar:
 
     Attributes:
         last_flow: last payment flow delivered.
-        follow_up_end: nothing after it is used as an outcome.
+        follow_up_end: from it on nothing is used as an outcome.
         earliest_opening: first opening of a platform anywhere.
         history_from: first time zero with enough months of payment lines before it.
     """
@@ -111,9 +111,7 @@ def candidates(connection: Connection, protocol: Protocol, dates: Calendar, esti
     return connection.sql("SELECT * FROM units ORDER BY unit").to_arrow_table()
 
 
-def outcomes_of(
-    connection: Connection, protocol: Protocol, dates: Calendar, members: pa.Table, days: int
-) -> pa.Table:
+def outcomes_of(connection: Connection, protocol: Protocol, dates: Calendar, members: pa.Table, days: int) -> pa.Table:
     """Outcomes of members over a horizon.
 
     Args:
@@ -216,32 +214,29 @@ def _covariate_columns() -> list[str]:
 def cohort_flow(units: pa.Table) -> pd.DataFrame:
     """From candidates to eligible: persons entering, lost and leaving each step, by estimand and arm.
 
+    A person with several units is lost only when none of them is eligible, and then at the reason of the unit that came
+    furthest in the order of `REASONS`.
+
     Returns:
         Columns `estimand, arm, step, reason, n_entering, n_lost, n_leaving`; consecutive steps of an arm join up.
     """
-    counted = units.select(["estimand", "arm", "reason", "person"]).group_by(["estimand", "arm", "reason"]).aggregate(
-        [("person", "count_distinct")]
-    )
-    frame = counted.to_pandas().rename(columns={"person_count_distinct": "n"})
-    totals = (
-        units.select(["estimand", "arm", "person"]).group_by(["estimand", "arm"]).aggregate([("person", "count_distinct")])
-    ).to_pandas()
+    rank = {reason: number for number, reason in enumerate(REASONS)} | {None: len(REASONS)}
+    frame = units.select(["estimand", "arm", "person", "reason"]).to_pandas()
+    frame["furthest"] = [rank[reason if isinstance(reason, str) else None] for reason in frame["reason"]]
+    persons = frame.groupby(["estimand", "arm", "person"])["furthest"].max().reset_index()
+    lost = persons.groupby(["estimand", "arm", "furthest"]).size()
     rows = []
-    for estimand, arm, total in totals.itertuples(index=False):
-        mine = frame[(frame["estimand"] == estimand) & (frame["arm"] == arm)]
-        # A person with several leaves is lost only when none of them is eligible: counted at the first reason that
-        # turns the last of them away. With one leave a person the two counts agree.
-        eligible = int(mine.loc[mine["reason"].isna(), "n"].sum())
-        lost = mine.dropna(subset="reason").set_index("reason")["n"]
-        left = int(total)
-        budget = left - eligible
-        for reason in REASONS:
-            if reason not in lost.index or budget <= 0:
+    for estimand in ESTIMANDS:
+        for arm in ("treated", "comparison"):
+            by_reason = [int(lost.get((estimand, arm, number), 0)) for number in range(len(REASONS) + 1)]
+            left = sum(by_reason)
+            if not left:
                 continue
-            n = min(int(lost[reason]), budget)
-            rows.append((estimand, arm, "eligibility", reason, left, n, left - n))
-            left, budget = left - n, budget - n
-        rows.append((estimand, arm, "eligible", "all", left, 0, left))
+            for reason, n in zip(REASONS, by_reason[:-1], strict=True):
+                if n:
+                    rows.append((estimand, arm, "eligibility", reason, left, n, left - n))
+                    left -= n
+            rows.append((estimand, arm, "eligible", "all", left, 0, left))
     columns = ["estimand", "arm", "step", "reason", "n_entering", "n_lost", "n_leaving"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -258,16 +253,24 @@ def measure_outcomes(run: Run) -> StepReport:
         for estimand in ESTIMANDS:
             mine = members.filter(pc.equal(members["estimand"], estimand))
             for months, days in sorted(run.protocol.study.horizons_days.items()):
-                run.progress("measuring outcomes", len(measured), len(ESTIMANDS) * len(run.protocol.study.horizons_days))
+                run.progress(
+                    "measuring outcomes", len(measured), len(ESTIMANDS) * len(run.protocol.study.horizons_days)
+                )
                 table = outcomes_of(connection, run.protocol, dates, mine, days)
                 table = table.append_column("horizon_months", pa.array([months] * len(table), pa.int64()))
                 measured.append(_labelled(table, estimand).select(OUTCOMES.names).cast(OUTCOMES.schema))
-            happened.append(_labelled(events_of(connection, run.protocol, dates, mine), estimand).select(EVENTS.names).cast(EVENTS.schema))
+            happened.append(
+                _labelled(events_of(connection, run.protocol, dates, mine), estimand)
+                .select(EVENTS.names)
+                .cast(EVENTS.schema)
+            )
     for table, parts in ((OUTCOMES, measured), (EVENTS, happened)):
         whole = pa.concat_tables(parts)
         pq.write_table(whole, run.home.artefact(run.release, OUTCOMES_STEP, table.name), compression="zstd")
         report.rows[table.name] = len(whole)
-    complete = pa.concat_tables(measured).to_pandas().groupby(["estimand", "horizon_months"])["complete"].agg(["sum", "size"])
+    complete = (
+        pa.concat_tables(measured).to_pandas().groupby(["estimand", "horizon_months"])["complete"].agg(["sum", "size"])
+    )
     report.tables["Members with a complete horizon"] = complete.reset_index()
     return report
 
@@ -277,11 +280,11 @@ def _labelled(table: pa.Table, estimand: str) -> pa.Table:
 
 
 def events_of(connection: Connection, protocol: Protocol, dates: Calendar, members: pa.Table) -> pa.Table:
-    """The first competing event of each member, and its sustained return whatever came first.
+    """The first competing event of each member (Aalen-Johansen: a return after another event does not count).
 
     Returns:
         n rows ordered by member: `member, event, event_day, followed_days, return_day`; days since time zero, event
-        and return empty where nothing happened up to the end of follow-up.
+        and return empty where nothing happened while events are known, `followed_days` after time zero.
     """
     connection.register("members", members)
     parameters = {

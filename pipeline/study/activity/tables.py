@@ -46,7 +46,9 @@ def activity(connection: Connection, home: Home, release: str, protocol: Protoco
     """
     open_study(connection, home, release)
     dates = Calendar.load(home.artefact(release, COHORT, "calendar", "json"))
-    units = pq.read_table(home.artefact(release, COHORT, "units"), columns=["estimand", "person", "department_code", "reason"])
+    units = pq.read_table(
+        home.artefact(release, COHORT, "units"), columns=["estimand", "person", "department_code", "reason"]
+    )
     connection.register("all_units", units)
     connection.execute("CREATE OR REPLACE TEMP VIEW itt_units AS SELECT * FROM all_units WHERE estimand = 'ITT'")
     first = min(dates.earliest_opening.isoformat()[:7], release)
@@ -59,7 +61,9 @@ def activity(connection: Connection, home: Home, release: str, protocol: Protoco
         "banded", pa.table({"person": pa.array(people["person"]), "age_band": pa.array(labels, pa.string())})
     )
     found = {name: connection.sql(database.sql(__file__, name)).df() for name in TABLES}
-    platforms = [row[0] for row in connection.execute("SELECT platform_id FROM platforms ORDER BY platform_id").fetchall()]
+    platforms = [
+        row[0] for row in connection.execute("SELECT platform_id FROM platforms ORDER BY platform_id").fetchall()
+    ]
     grids = _grids(platforms, quarters(first, release), protocol)
     return {name: _completed(frame, grids[name]) if name in grids else frame for name, frame in found.items()}
 
@@ -82,7 +86,9 @@ def _grids(platforms: list[str], listed: list[str], protocol: Protocol) -> dict[
         "referral_source": _codes(codes.REFERRAL_SOURCE),
     }
     dimensions = {"employment_situation": [*_codes(codes.EMPLOYMENT_SITUATION), "not_given"]}
-    dimensions |= {f"diagnosis_{part}": [*_codes(codes.DIAGNOSIS), "not_given"] for part in ("administrative", "social", "medical")}
+    dimensions |= {
+        f"diagnosis_{part}": [*_codes(codes.DIAGNOSIS), "not_given"] for part in ("administrative", "social", "medical")
+    }
     closed = [code for code in _codes(codes.EXIT) if code != "ongoing"]
     stages = [code for code in _codes(codes.REPORT_STAGE) if code != "intermediate"]
     return {
