@@ -68,15 +68,14 @@ def sql(module_file: str, name: str) -> str:
 
 def used(query: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters a query names: DuckDB refuses any other."""
-
     names = set(re.findall(r"\$([a-z_][a-z_0-9]*)", query))
     return {name: value for name, value in parameters.items() if name in names}
 
 
 def create(connection: Connection, table: str, query: str, parameters: Mapping[str, Any] | None = None) -> int:
     """Create a temporary table from a query; returns its number of rows."""
-    connection.execute(f'CREATE OR REPLACE TEMP TABLE "{table}" AS {query}', used(query, parameters or {}))
-    return count(connection, f'"{table}"')
+    made = connection.execute(f'CREATE OR REPLACE TEMP TABLE "{table}" AS {query}', used(query, parameters or {}))
+    return int(made.fetchall()[0][0])
 
 
 def write(connection: Connection, query: str, path: Path, parameters: Mapping[str, Any] | None = None) -> int:
@@ -86,12 +85,12 @@ def write(connection: Connection, query: str, path: Path, parameters: Mapping[st
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
-    connection.execute(
+    written = connection.execute(
         f"COPY ({query}) TO {quoted(partial)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})",
         used(query, parameters or {}),
-    )
+    ).fetchall()
     partial.replace(path)
-    return count(connection, parquet(path))
+    return int(written[0][0])
 
 
 def count(connection: Connection, relation: str) -> int:

@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -122,6 +121,15 @@ class Home:
         """Record of one delivery's reading: input hashes, row accounting."""
         return self.restricted / "intake" / f"{delivery}.json"
 
+    def incoming(self, delivery: str) -> Path:
+        """Where a delivery is sorted out before it replaces its predecessor."""
+        return self.restricted / "incoming" / delivery
+
+    @property
+    def transitions(self) -> Path:
+        """Tables that carry pseudonyms over a change of key."""
+        return self.restricted / "transitions"
+
     @property
     def tombstones(self) -> Path:
         """Keyed digests of erased persons and cases."""
@@ -167,7 +175,7 @@ class Home:
         fresh = self.published / ".latest-next"
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(self.release(release).name)
-        os.replace(fresh, self.latest)
+        fresh.replace(self.latest)
 
     def clear_work(self, release: str) -> None:
         """Remove what an earlier attempt at a release left."""

@@ -22,7 +22,7 @@ class ProtocolError(ValueError):
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 Days = Annotated[int, Field(ge=0)]
@@ -168,6 +168,8 @@ class Protocol(_Section):
             raise ProtocolError(f"{path}: cannot be read ({error.strerror}); give a file with --protocol") from None
         except tomllib.TOMLDecodeError as error:
             raise ProtocolError(f"{path}: not TOML: {error}") from None
+        except UnicodeDecodeError:
+            raise ProtocolError(f"{path}: not TOML: it is not UTF-8") from None
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])

@@ -10,6 +10,7 @@ import hashlib
 import json
 import shutil
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 
 from pipeline import database
@@ -45,6 +46,7 @@ class Intake:
     delivery: str
     contract: str
     files: dict[str, str]
+    rows: dict[str, int]
     tables: dict[str, TableIntake]
 
     @classmethod
@@ -53,7 +55,7 @@ class Intake:
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
             tables = {name: TableIntake(**content) for name, content in raw["tables"].items()}
-            return cls(raw["delivery"], raw["contract"], raw["files"], tables)
+            return cls(raw["delivery"], raw["contract"], raw["files"], raw["rows"], tables)
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -65,16 +67,18 @@ class Intake:
         partial.replace(path)
 
 
+@cache
 def contract_fingerprint() -> str:
-    """Changes when a declaration or a rule changes, so that deliveries taken in under another contract are read again."""
+    """Changes when a declaration or a rule changes: deliveries taken in under another contract are read again."""
     text = repr([(table.source, table.key, table.key_scope, [repr(c) for c in table], table.rules) for table in INPUTS])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def take_in(landing: Landing, home: Home, delivery: str) -> tuple[Intake, bool]:
+def take_in(connection: Connection, landing: Landing, home: Home, delivery: str) -> tuple[Intake, bool]:
     """Take in one delivery unless these very bytes already are.
 
     Args:
+        connection: an open database; nothing is left in it.
         landing: the landing folder.
         home: where accepted and quarantined rows go.
         delivery: `YYYY-MM`.
@@ -87,37 +91,45 @@ def take_in(landing: Landing, home: Home, delivery: str) -> tuple[Intake, bool]:
     """
     folder = landing.delivery(delivery)
     found = files.find(folder, delivery)
+    announced = files.manifest_rows(folder, delivery)
     hashes = {file.name: file.sha256 for file in found}
     known = Intake.load(home.intake(delivery))
-    if known and known.files == hashes and known.contract == contract_fingerprint() and _present(home, known):
+    if known and known.files == hashes and known.contract == contract_fingerprint() and _kept(home, known, announced):
         return known, False
-    announced = files.manifest_rows(folder, delivery) or {}
-    intake = Intake(delivery, contract_fingerprint(), hashes, {})
+    intake = Intake(delivery, contract_fingerprint(), hashes, {}, {})
     delivered = [table for table in INPUTS if any(file.table is table for file in found)]
-    staging = home.restricted / "incoming" / delivery
+    staging = home.incoming(delivery)
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     try:
-        with database.connect(home.scratch) as connection:
-            for table in delivered:
-                _stage(connection, table, [file for file in found if file.table is table], delivery, announced)
-                intake.tables[table.name] = _sort_out(connection, table, delivery, staging)
+        for table in delivered:
+            of_table = [file for file in found if file.table is table]
+            intake.rows |= _stage(connection, table, of_table, delivery, announced or {})
+            intake.tables[table.name] = _sort_out(connection, table, delivery, staging)
+        # From here to the new record the delivery has none: a crash in between has it read again.
         home.intake(delivery).unlink(missing_ok=True)
         for table in INPUTS:
             for kind, target in (("accepted", home.validated), ("quarantined", home.quarantine)):
-                path = target(table.name, delivery)
-                path.parent.mkdir(parents=True, exist_ok=True)
+                staged, path = staging / f"{table.name}.{kind}.parquet", target(table.name, delivery)
                 path.unlink(missing_ok=True)
-                if table in delivered:
-                    (staging / f"{table.name}.{kind}.parquet").replace(path)
+                if staged.exists():
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    staged.replace(path)
+        intake.save(home.intake(delivery))
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    intake.save(home.intake(delivery))
+        for name in ("staged", "repeats", "copies", "refused"):
+            connection.execute(f"DROP TABLE IF EXISTS {name}")
     return intake, True
 
 
-def _present(home: Home, intake: Intake) -> bool:
-    return all(home.validated(name, intake.delivery).exists() for name in intake.tables)
+def _kept(home: Home, intake: Intake, announced: dict[str, tuple[int | None, str | None]] | None) -> bool:
+    """Whether what was read is still there and still what `delivery.json` announces."""
+    stored = all(home.validated(name, intake.delivery).exists() for name in intake.tables) and all(
+        home.quarantine(name, intake.delivery).exists() for name, t in intake.tables.items() if t.rows_quarantined
+    )
+    said = {name: rows for name, (rows, _) in (announced or {}).items() if rows is not None}
+    return stored and all(intake.rows.get(name) == rows for name, rows in said.items())
 
 
 def _stage(
@@ -126,88 +138,100 @@ def _stage(
     found: list[InputFile],
     delivery: str,
     announced: dict[str, tuple[int | None, str | None]],
-) -> None:
-    """Create `staged`: typed rows of every file of a table, with file and line."""
-    empty = ", ".join(f"CAST(NULL AS {t}) AS {n}" for n, t in _stage_columns(table))
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE staged AS SELECT {empty} WHERE false")
+) -> dict[str, int]:
+    """Create `staged`: typed rows of every file of a table, with file and line. Returns each file's number of rows."""
+    columns = [(column.name, SQL[column.type]) for column in table]
+    columns += [(name, "VARCHAR") for name in ("unreadable", "as_written", "source_file")] + [("source_line", "BIGINT")]
+    declared = ", ".join(f"{name} {kind}" for name, kind in columns)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE staged ({declared})")
+    rows = {}
     for file in found:
-        source, held = files.relation(connection, file, delivery)
-        for column in table:
-            if column.required and column.source not in held:
-                raise DeliveryRefused(delivery, file.name, "a required column is absent", column=column.source)
-        columns = validation.typed(table, held)
-        with files.refusing(file, delivery, f"it cannot be read as {file.format}"):
+        query = validation.typed(table, files.source(connection, file, delivery))
+        with files.refusing(file, delivery):
+            inserted = connection.execute(
+                f"INSERT INTO staged BY NAME SELECT *, $file AS source_file FROM ({query})", {"file": file.name}
+            ).fetchall()
+        rows[file.name] = int(inserted[0][0])
+        expected = announced.get(file.name, (None, None))[0]
+        if expected is not None and expected != rows[file.name]:
+            raise DeliveryRefused(
+                delivery, file.name, f"it holds {rows[file.name]} rows, {files.MANIFEST} announces {expected}"
+            )
+        begins = files.lines(file, delivery, rows[file.name])
+        if begins is not None:
+            connection.register("begins", begins)
             connection.execute(
-                f"INSERT INTO staged SELECT {columns}, $file AS source_file, source_line FROM {source}",
+                "UPDATE staged SET source_line = line FROM begins WHERE source_file = $file AND source_line = counted",
                 {"file": file.name},
             )
-        rows = int(database.scalar(connection, "SELECT count(*) FROM staged WHERE source_file = $file", {"file": file.name}))
-        expected = announced.get(file.name, (None, None))[0]
-        if expected is not None and expected != rows:
-            raise DeliveryRefused(delivery, file.name, f"it holds {rows} rows, {files.MANIFEST} announces {expected}")
-
-
-def _stage_columns(table: Table) -> list[tuple[str, str]]:
-    typed = [(column.name, SQL[column.type]) for column in table]
-    return [*typed, ("unreadable", "VARCHAR"), ("source_file", "VARCHAR"), ("source_line", "BIGINT")]
+            connection.unregister("begins")
+    return rows
 
 
 def _sort_out(connection: Connection, table: Table, delivery: str, staging: Path) -> TableIntake:
     """Split `staged` into accepted, quarantined and exact duplicates; write the first two."""
-    content = ", ".join([*table.names, "unreadable"])
-    key = ", ".join(table.key or table.names)
-    # Only rows whose key repeats can be duplicates: the windows over whole rows run on those alone.
-    same = " AND ".join(f"s.{name} IS NOT DISTINCT FROM r.{name}" for name in (table.key or table.names))
-    connection.execute(f"""
-        CREATE OR REPLACE TEMP TABLE copies AS
-        SELECT source_file, source_line,
-               row_number() OVER (PARTITION BY {content} ORDER BY source_file, source_line) > 1 AS duplicate,
-               min(content_id) OVER (PARTITION BY {key}) <> max(content_id) OVER (PARTITION BY {key}) AS conflict
-        FROM (SELECT s.*, dense_rank() OVER (ORDER BY {content}) AS content_id
-              FROM staged s SEMI JOIN (SELECT {key} FROM staged GROUP BY {key} HAVING count(*) > 1) r ON {same})""")
-    fault = validation.first_fault(table)
+    _find_copies(connection, table)
+    found, fault = validation.faults(table), validation.first_fault(table)
+    reasons = ", ".join(f"'{reason}'" for reason, _, _ in found)
+    broken = ", ".join(f"'{column}'" for _, column, _ in found)
+    key = ", ".join(table[name].source or name for name in table.key)
+    parameters = {"delivery": delivery}
+    # Bad rows are few: they are set apart once, by row number, and the good ones are never copied.
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE judged AS SELECT s.*, coalesce(c.duplicate, false) AS duplicate, "
-        f"coalesce(c.conflict, false) AS conflict, {fault} AS fault "
-        "FROM staged s LEFT JOIN copies c USING (source_file, source_line)",
-        database.used(fault, {"delivery": delivery}),
+        f"""
+        CREATE OR REPLACE TEMP TABLE refused AS
+        SELECT coalesce(f.row, c.row) AS row,
+               CASE WHEN duplicate THEN 'exact_duplicate' ELSE coalesce([{reasons}][fault], 'duplicate_key') END
+               AS reason,
+               CASE WHEN fault > 1 THEN [{broken}][fault] WHEN fault IS NULL THEN '{key}' END AS broken_column
+        FROM (SELECT * FROM (SELECT rowid AS row, {fault} AS fault FROM staged) WHERE fault IS NOT NULL) f
+        FULL JOIN (SELECT * FROM copies WHERE duplicate OR conflict) c ON f.row = c.row""",
+        database.used(fault, parameters),
     )
-    found = validation.faults(table)
-    reasons = "[" + ", ".join(f"'{reason}'" for reason, _, _ in found) + "]"
-    columns = "[" + ", ".join(f"'{column}'" for _, column, _ in found) + "]"
-    named = " AND ".join(f"{name} IS NOT NULL" for name in table.key) or "false"
-    verdict = (
-        f"CASE WHEN duplicate THEN 'exact_duplicate' WHEN fault IS NOT NULL THEN {reasons}[fault] "
-        f"WHEN conflict AND {named} THEN 'duplicate_key' END"
-    )
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW verdicts AS SELECT *, {verdict} AS verdict FROM judged")
-    warned = validation.warnings(table)
-    sums = "".join(f", count(*) FILTER (WHERE {condition})" for _, condition in warned)
-    result = TableIntake()
-    for row in connection.execute(
-        f"SELECT verdict, count(*){sums} FROM verdicts GROUP BY verdict ORDER BY verdict"
-    ).fetchall():
-        reason, rows = row[0], int(row[1])
-        result.rows_read += rows
-        if reason is None:
-            result.rows_accepted = rows
-            result.warnings = {name: int(n) for (name, _), n in zip(warned, row[2:], strict=True) if n}
-        elif reason == "exact_duplicate":
+    result = TableIntake(rows_read=database.count(connection, "staged"))
+    for reason, rows in connection.execute("SELECT reason, count(*) FROM refused GROUP BY ALL ORDER BY ALL").fetchall():
+        if reason == "exact_duplicate":
             result.rows_duplicate = rows
         else:
             result.rows_quarantined += rows
             result.reasons[reason] = rows
-    rows = f"{', '.join(table.names)}, '{delivery}' AS delivery, source_file, source_line"
+    good = "FROM staged ANTI JOIN refused ON staged.rowid = refused.row"
+    rules = validation.warnings(table)
+    if rules:
+        counts = ", ".join(f"count(*) FILTER (WHERE {condition})" for _, condition in rules)
+        counted = connection.execute(f"SELECT {counts} {good}").fetchall()[0]
+        result.warnings = {reason: n for (reason, _), n in zip(rules, counted, strict=True) if n}
+    columns = f"{', '.join(table.names)}, '{delivery}' AS delivery, source_file, source_line"
     order = "ORDER BY source_file, source_line"
-    database.write(
-        connection, f"SELECT {rows} FROM verdicts WHERE verdict IS NULL {order}", staging / f"{table.name}.accepted.parquet"
-    )
-    key_columns = ", ".join(table[name].source or name for name in table.key)
-    database.write(
-        connection,
-        f"SELECT {rows}, verdict AS reason, CASE WHEN fault = 1 THEN unreadable "
-        f"ELSE coalesce({columns}[fault], '{key_columns}') END AS broken_column FROM verdicts "
-        f"WHERE verdict IS NOT NULL AND verdict <> 'exact_duplicate' {order}",
-        staging / f"{table.name}.quarantined.parquet",
-    )
+    path = staging / f"{table.name}.accepted.parquet"
+    result.rows_accepted = database.write(connection, f"SELECT {columns} {good} {order}", path)
+    if result.rows_quarantined:
+        database.write(
+            connection,
+            f"SELECT {columns}, reason, coalesce(broken_column, unreadable) AS broken_column FROM staged "
+            f"JOIN refused ON staged.rowid = refused.row WHERE reason <> 'exact_duplicate' {order}",
+            staging / f"{table.name}.quarantined.parquet",
+        )
     return result
+
+
+def _find_copies(connection: Connection, table: Table) -> None:
+    """Create `copies`: rows whose key repeats; whether an earlier row is the same and whether another differs."""
+    content = ", ".join([*table.names, "as_written"])
+    key = table.key or table.names
+    key_list = ", ".join(key)
+    named = " AND ".join(f"{name} IS NOT NULL" for name in table.key) or "false"
+    repeated = database.create(
+        connection, "repeats", f"SELECT {key_list} FROM staged GROUP BY {key_list} HAVING count(*) > 1"
+    )
+    if not repeated:
+        connection.execute("CREATE OR REPLACE TEMP TABLE copies (row BIGINT, duplicate BOOLEAN, conflict BOOLEAN)")
+        return
+    same = " AND ".join(f"s.{name} IS NOT DISTINCT FROM r.{name}" for name in key)
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE copies AS
+        SELECT row, row_number() OVER (PARTITION BY content_id ORDER BY source_file, source_line) > 1 AS duplicate,
+               {named} AND min(content_id) OVER (PARTITION BY {key_list})
+                           <> max(content_id) OVER (PARTITION BY {key_list}) AS conflict
+        FROM (SELECT s.rowid AS row, s.*, dense_rank() OVER (ORDER BY {content}) AS content_id
+              FROM staged s SEMI JOIN repeats r ON {same})""")

@@ -36,21 +36,16 @@ def ingest(run: Run) -> StepReport:
             f"delivery {run.release} has not landed in {run.landing.root}; a release needs its own month's delivery"
         )
     intakes, fresh = [], 0
-    for number, month in enumerate(months):
-        run.progress("taking in deliveries", number, len(months))
-        intake, read = take_in(run.landing, run.home, month)
-        intakes.append(intake)
-        fresh += read
-    run.progress("taking in deliveries", len(months), len(months))
     with database.connect(run.home.scratch) as connection:
+        for number, month in enumerate(months):
+            run.progress("taking in deliveries", number, len(months))
+            intake, read = take_in(connection, run.landing, run.home, month)
+            intakes.append(intake)
+            fresh += read
+        run.progress("taking in deliveries", len(months), len(months))
         verdicts = judge.judge(connection, run.home, months)
-        narratives = dict(
-            connection.execute(
-                f"SELECT delivery, count(narrative) FROM ({judge.standing('reports')}) GROUP BY delivery"
-            ).fetchall()
-        )
     pq.write_table(verdicts, run.home.artefact(run.release, STEP, "verdicts"), compression="zstd")
-    quality = data_quality(intakes, verdicts, narratives)
+    quality = data_quality(intakes, verdicts)
     frame = pa.Table.from_pandas(quality, preserve_index=False)
     pq.write_table(frame, run.home.artefact(run.release, STEP, "data_quality"), compression="zstd")
     return _report(run, intakes, fresh, quality)
@@ -64,7 +59,7 @@ def _judged(verdicts: pa.Table) -> dict[tuple[str, str], Counter[str]]:
     return found
 
 
-def data_quality(intakes: list[Intake], verdicts: pa.Table, narratives: dict[str, int]) -> pd.DataFrame:
+def data_quality(intakes: list[Intake], verdicts: pa.Table) -> pd.DataFrame:
     """The published accounting of rows.
 
     One row per delivery, table and rule, and one with rule `all` for the whole. On every row, rows read = accepted +
@@ -74,28 +69,23 @@ def data_quality(intakes: list[Intake], verdicts: pa.Table, narratives: dict[str
     Args:
         intakes: records of the deliveries.
         verdicts: of the rules across deliveries, shape (refused or repeated rows, 5).
-        narratives: delivery -> reports with a narrative; every one is withheld.
     """
     judged = _judged(verdicts)
     rows = [
         row
         for intake in intakes
         for table, counts in intake.tables.items()
-        for row in _rows(intake.delivery, table, counts, judged[intake.delivery, table], narratives)
+        for row in _rows(intake.delivery, table, counts, judged[intake.delivery, table])
     ]
     frame = pd.DataFrame(rows)
-    frame["rate"] = (frame["rows_quarantined"] + frame["rows_flagged"]) / frame["rows_read"].where(frame["rows_read"] > 0)
+    rows = frame["rows_read"].where(frame["rows_read"] > 0)
+    frame["rate"] = (frame["rows_quarantined"] + frame["rows_flagged"]) / rows
     return frame.sort_values(["delivery", "input_table", "rule"], ignore_index=True)
 
 
-def _rows(
-    delivery: str, table: str, counts: TableIntake, judged: Counter[str], narratives: dict[str, int]
-) -> Iterator[dict[str, object]]:
+def _rows(delivery: str, table: str, counts: TableIntake, judged: Counter[str]) -> Iterator[dict[str, object]]:
     duplicates = counts.rows_duplicate + judged["exact_duplicate"]
     reasons = Counter(counts.reasons) + Counter({k: v for k, v in judged.items() if k != "exact_duplicate"})
-    flagged = Counter(counts.warnings)
-    if table == "reports" and narratives.get(delivery):
-        flagged["narrative_withheld"] = narratives[delivery]
 
     def row(rule: str, quarantined: int, flags: int) -> dict[str, object]:
         return {
@@ -112,8 +102,8 @@ def _rows(
     yield row(ALL_RULES, sum(reasons.values()), 0)
     for rule in sorted(reasons):
         yield row(rule, reasons[rule], 0)
-    for rule in sorted(flagged):
-        yield row(rule, 0, flagged[rule])
+    for rule in sorted(counts.warnings):
+        yield row(rule, 0, counts.warnings[rule])
 
 
 def too_dirty(quality: pd.DataFrame, limit: float, small: int) -> list[str]:
@@ -140,14 +130,13 @@ def too_dirty(quality: pd.DataFrame, limit: float, small: int) -> list[str]:
 
 def _report(run: Run, intakes: list[Intake], fresh: int, quality: pd.DataFrame) -> StepReport:
     whole = quality[quality["rule"] == ALL_RULES]
-    by_table = whole.groupby("input_table")[
-        ["rows_read", "rows_accepted", "rows_quarantined", "rows_duplicate"]
-    ].sum()
-    by_rule = quality[quality["rule"] != ALL_RULES].groupby(["input_table", "rule"])[["rows_quarantined", "rows_flagged"]]
+    by_table = whole.groupby("input_table")[["rows_read", "rows_accepted", "rows_quarantined", "rows_duplicate"]].sum()
+    broken = quality[quality["rule"] != ALL_RULES].groupby(["input_table", "rule"])
+    by_rule = broken[["rows_quarantined", "rows_flagged"]].sum()
     report = StepReport(
         rows={table.name: int(by_table["rows_accepted"].get(table.name, 0)) for table in INPUTS},
         figures={"deliveries": len(intakes), "deliveries read in this run": fresh},
-        tables={"Rows by table": by_table.reset_index(), "Rows by rule": by_rule.sum().reset_index()},
+        tables={"Rows by table": by_table.reset_index(), "Rows by rule": by_rule.reset_index()},
     )
     unbalanced = whole[
         whole["rows_read"] != whole["rows_accepted"] + whole["rows_quarantined"] + whole["rows_duplicate"]

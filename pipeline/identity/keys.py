@@ -1,8 +1,8 @@
 """The pseudonymisation key of a home: made once, rotated on demand, destroyed at the legal end of the experiment.
 
 A key is 32 random bytes in `keys/vN.key` (0600). Each purpose has its own sub-key (HKDF-SHA-256, RFC 5869), so that
-values made for one purpose cannot be compared with those of another. A pseudonym is HMAC-SHA-256 (RFC 2104): a bare hash
-would fall to enumeration, the space of social-security numbers being small.
+values made for one purpose cannot be compared with those of another. A pseudonym is HMAC-SHA-256 (RFC 2104): a bare
+hash would fall to enumeration, the space of social-security numbers being small.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ def pseudonym_sql(purpose: Purpose, value: str, version: int) -> str:
 
 
 def _paths(home: Home) -> list[Path]:
-    return sorted(home.keys.glob("v*.key"), key=lambda path: int(path.stem[1:]))
+    found = [path for path in home.keys.glob("v*.key") if path.stem[1:].isdigit()]
+    return sorted(found, key=lambda path: int(path.stem[1:]))
 
 
 def current(home: Home) -> Key:
@@ -118,46 +119,63 @@ def _refuse_destroyed(home: Home) -> None:
         raise HomeError("the key of this home was destroyed for good; a new study needs a new home")
 
 
-def _write(home: Home, version: int) -> Key:
-    path = home.keys / f"v{version}.key"
-    secret = secrets.token_bytes(KEY_BYTES)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secret.hex() + "\n")
+def _draw(version: int) -> Key:
+    return Key(version, secrets.token_bytes(KEY_BYTES))
+
+
+def _store(home: Home, key: Key) -> Key:
+    """Write a key, whole or not at all, and never over another."""
+    path = home.keys / f"v{key.version}.key"
+    partial = home.keys / f".{path.name}.partial"
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        file.write(key.secret.hex() + "\n")
         file.flush()
         os.fsync(file.fileno())
-    return Key(version, secret)
+    os.link(partial, path)
+    partial.unlink()
+    return key
 
 
 def ensure(home: Home) -> Key:
-    """The newest key, made where none exists."""
+    """The newest key, made where none exists.
+
+    Raises:
+        HomeError: the key was destroyed, or others can read it.
+    """
     _refuse_destroyed(home)
-    return _read(_paths(home)[-1]) if _paths(home) else _write(home.prepare(), 1)
+    return current(home) if _paths(home) else _store(home.prepare(), _draw(1))
 
 
 def init(home: Home) -> str:
     """Make the first key.
 
     Raises:
-        HomeError: there is one already.
+        HomeError: there is one already, or it was destroyed.
     """
     home.prepare()
     _refuse_destroyed(home)
     if _paths(home):
-        raise HomeError(f"{home.keys} already holds a key ({current(home).id}); a new version comes with: pdp key rotate")
-    return f"key {_write(home, 1).id} made in {home.keys}; keep a copy apart from the data"
+        held = current(home).id
+        raise HomeError(f"{home.keys} already holds a key ({held}); a new version comes with: pdp key rotate")
+    return f"key {_store(home, _draw(1)).id} made in {home.keys}; keep a copy apart from the data"
 
 
 def rotate(home: Home) -> str:
     """Make a new version; the restricted zone is computed again with it at the next run.
 
-    The transition table, old pseudonym to new, is written for every insured person delivered so far.
+    The transition table, old pseudonym to new, is written for every insured person delivered so far, before the key:
+    a key never comes without it.
+
+    Raises:
+        HomeError: there is no key, it was destroyed, or others can read it.
     """
     from pipeline.identity.transition import write_transition
 
     old = current(home)
-    new = _write(home, old.version + 1)
+    new = _draw(old.version + 1)
     persons = write_transition(home, old, new)
+    _store(home, new)
     return f"key {new.id} replaces {old.id}; transition table of {persons} persons in the restricted zone"
 
 
@@ -169,13 +187,14 @@ def destroy(home: Home) -> str:
     releases and the ledger of published cells stay.
     """
     home.prepare()
-    for path in _paths(home):
+    # First, so that a crash further on cannot leave a home that makes itself a new key.
+    (home.keys / DESTROYED).touch(mode=0o600)
+    for path in [*home.keys.glob("v*.key"), *home.keys.glob(".v*.partial")]:
         with path.open("r+b") as file:
             file.write(secrets.token_bytes(path.stat().st_size))
             file.flush()
             os.fsync(file.fileno())
         path.unlink()
-    (home.keys / DESTROYED).touch(mode=0o600)
     for name in ("validated", "quarantine", "intake", "incoming", "work", "transitions", "scratch"):
         shutil.rmtree(home.restricted / name, ignore_errors=True)
     home.tombstones.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
--- Reports that stand: valid, not replaced by a later version, of a person who has not withdrawn.
+-- Reports that stand, of persons who have not withdrawn.
 SELECT
     r.person,
     c.case_number,
-    row_number() OVER (ORDER BY r.person, c.case_number, b.report_date, b.report_id, b.version) AS report_number,
+    row_number() OVER (ORDER BY r.person, c.case_number, b.report_date, b.report_id) AS report_number,
     b.platform_id,
     year(b.birth_date) AS birth_year,
     b.stage,
@@ -24,10 +24,8 @@ SELECT
     b.exit,
     b.interviews,
     b.satisfaction
-FROM reports_in AS b
+FROM standing_reports AS b
 JOIN case_rank AS c USING (dossier_id)
 JOIN nir_person AS n USING (nir)
 JOIN person_rank AS r USING (stable_identifier)
-WHERE b.status = 'valid'
-  AND b.report_id NOT IN (SELECT replaces_report_id FROM reports_in WHERE replaces_report_id IS NOT NULL)
 ORDER BY report_number

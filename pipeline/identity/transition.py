@@ -16,14 +16,14 @@ def write_transition(home: Home, old: Key, new: Key) -> int:
     paths = sorted((home.restricted / "validated" / "beneficiaries").glob("*.parquet"))
     if not paths:
         return 0
-    target = home.restricted / "transitions" / f"v{old.version}-v{new.version}.parquet"
+    target = home.transitions / f"v{old.version}-v{new.version}.parquet"
     with database.connect(home.scratch) as connection:
         for name, key in (("old_ids", old), ("new_ids", new)):
             database.create(
                 connection,
                 name,
-                f"SELECT stable_identifier, {pseudonym_sql(Purpose.PERSON, 'stable_identifier', key.version)} AS person_id "
-                f"FROM (SELECT DISTINCT stable_identifier FROM {database.parquet(paths)})",
+                f"SELECT stable_identifier, {pseudonym_sql(Purpose.PERSON, 'stable_identifier', key.version)} "
+                f"AS person_id FROM (SELECT DISTINCT stable_identifier FROM {database.parquet(paths)})",
                 key.pads(Purpose.PERSON),
             )
         return database.write(

@@ -49,7 +49,7 @@ def _column(
     )  # fmt: skip
 
 
-T, I, N, D, B, M = Type.TEXT, Type.INTEGER, Type.EUROS, Type.DATE, Type.BOOLEAN, Type.MONTH
+T, INT, N, D, B, M = Type.TEXT, Type.INTEGER, Type.EUROS, Type.DATE, Type.BOOLEAN, Type.MONTH
 _ = _column
 
 PLATFORMS = Table(
@@ -81,11 +81,11 @@ BENEFICIARIES = Table(
         _("prenom", "first_name", T, "prénom", "first name", mark=DI),
         _("BEN_NIR_PSA", "payment_pseudonym", T, "pseudonyme des lignes de paiement", "pseudonym of the payment lines",
           mark=DI, checks=(*_missing(), Check("wrong_length", "length({c}) <> 17"))),
-        _("BEN_RNG_GEM", "twin_rank", I, "rang de naissance", "twin rank", mark=DI, checks=_missing()),
+        _("BEN_RNG_GEM", "twin_rank", INT, "rang de naissance", "twin rank", mark=DI, checks=_missing()),
         _("BEN_IDT_ANO", "stable_identifier", T, "identifiant stable", "stable identifier", mark=DI,
           checks=(*_missing(), Check("wrong_length", "length({c}) <> 17"))),
         _("BEN_SEX_COD", "sex", T, "sexe", "sex", mark=QI, codes=c.SEX),
-        _("BEN_NAI_ANN", "birth_year", I, "année de naissance", "birth year", mark=QI, unit="year",
+        _("BEN_NAI_ANN", "birth_year", INT, "année de naissance", "birth year", mark=QI, unit="year",
           checks=(Check("impossible_year", "{c} <> 1600 AND {c} NOT BETWEEN 1900 AND 2015"),)),
         _("BEN_RES_DPT", "department_code", T, "département de résidence", "département of residence", mark=QI,
           checks=(DEPARTEMENT_OR_UNKNOWN,)),
@@ -121,34 +121,34 @@ PAYMENT_LINES = Table(
     "payment_lines", "input", "Lignes d'indemnités journalières", "Daily-allowance payment lines", source="ij_lignes",
     key=LINE_KEY, key_scope="delivery",
     columns=(
-        _("DCT_ORD_NUM", "order_number", I, "numéro d'ordre du décompte", "statement order number", key=True,
+        _("DCT_ORD_NUM", "order_number", INT, "numéro d'ordre du décompte", "statement order number", key=True,
           checks=_missing()),
         _("FLX_DIS_DTD", "flow_date", D, "date de mise à disposition", "date made available", key=True,
           checks=_missing()),
-        _("FLX_EMT_NUM", "issuer_number", I, "numéro d'émetteur", "issuer number", key=True, checks=_missing()),
-        _("FLX_EMT_ORD", "issuer_order", I, "numéro de séquence du flux", "flow sequence number", key=True,
+        _("FLX_EMT_NUM", "issuer_number", INT, "numéro d'émetteur", "issuer number", key=True, checks=_missing()),
+        _("FLX_EMT_ORD", "issuer_order", INT, "numéro de séquence du flux", "flow sequence number", key=True,
           checks=_missing()),
-        _("FLX_EMT_TYP", "issuer_type", I, "type d'émetteur", "issuer type", key=True, checks=_missing()),
+        _("FLX_EMT_TYP", "issuer_type", INT, "type d'émetteur", "issuer type", key=True, checks=_missing()),
         _("FLX_TRT_DTD", "processing_date", D, "date d'entrée des données", "data entry date", key=True,
           checks=_missing()),
         _("ORG_CLE_NUM", "organisation_key", T, "organisme de liquidation", "paying organisation", key=True,
           checks=_missing()),
-        _("PRS_ORD_NUM", "benefit_order", I, "numéro d'ordre de la prestation", "benefit order number", key=True,
+        _("PRS_ORD_NUM", "benefit_order", INT, "numéro d'ordre de la prestation", "benefit order number", key=True,
           checks=_missing()),
-        _("REM_TYP_AFF", "affiliation_type", I, "type de remboursement affiné", "refined reimbursement type", key=True,
-          checks=_missing()),
+        _("REM_TYP_AFF", "affiliation_type", INT, "type de remboursement affiné", "refined reimbursement type",
+          key=True, checks=_missing()),
         _("BEN_NIR_PSA", "payment_pseudonym", T, "pseudonyme des lignes de paiement", "pseudonym of the payment lines",
           mark=DI, checks=_missing()),
-        _("BEN_RNG_GEM", "twin_rank", I, "rang de naissance", "twin rank", mark=DI),
+        _("BEN_RNG_GEM", "twin_rank", INT, "rang de naissance", "twin rank", mark=DI),
         _("EXE_SOI_DTD", "period_start", D, "premier jour payé", "first paid day", mark=SA,
           checks=(Check("impossible_date", "{c} IS NULL OR {c} < DATE '1990-01-01'"),)),
         _("EXE_SOI_DTF", "period_end", D, "dernier jour payé", "last paid day", mark=SA,
           checks=(Check("impossible_date", "{c} IS NULL"),)),
         _("PRE_PRE_DTD", "prescription_date", D, "date de prescription", "prescription date", mark=SA, empty=True),
-        _("PRS_NAT_REF", "benefit_code", I, "nature de prestation", "kind of benefit", mark=SA, codes=c.BENEFIT),
+        _("PRS_NAT_REF", "benefit_code", INT, "nature de prestation", "kind of benefit", mark=SA, codes=c.BENEFIT),
         _("RGO_ASU_NAT", "risk", T, "nature d'assurance", "insurance risk", mark=SA, codes=c.RISK),
-        _("PRS_ACT_NBR", "days_paid", I, "nombre de jours payés", "days paid", unit="day", mark=SA),
-        _("PRS_ACT_QTE", "quantity", I, "quantité", "quantity", unit="day", mark=SA),
+        _("PRS_ACT_NBR", "days_paid", INT, "nombre de jours payés", "days paid", unit="day", mark=SA),
+        _("PRS_ACT_QTE", "quantity", INT, "quantité", "quantity", unit="day", mark=SA),
         _("BSE_REM_MNT", "amount", N, "montant versé", "amount paid", unit="EUR", mark=SA),
         _("BSE_REM_SGN", "sign", T, "signe de la ligne", "sign of the line", codes=c.SIGN),
         _("IJR_EMP_NUM", "employer_number", T, "établissement employeur (SIRET)", "employer establishment (SIRET)",
@@ -158,7 +158,7 @@ PAYMENT_LINES = Table(
         _("RGM_COD", "scheme", T, "régime", "scheme", mark=QI, codes=c.SCHEME),
         _("BEN_RES_DPT", "department_code", T, "département de résidence", "département of residence", mark=QI,
           checks=(DEPARTEMENT_OR_UNKNOWN,)),
-        _("DPN_QLF", "expense_qualifier", I, "qualificatif de la dépense", "expense qualifier"),
+        _("DPN_QLF", "expense_qualifier", INT, "qualificatif de la dépense", "expense qualifier"),
     ),
     rules=(
         Rule("negative_duration", "EXE_SOI_DTD, EXE_SOI_DTF", "period_end < period_start"),
@@ -181,7 +181,7 @@ REPORTS = Table(
     key=("report_id", "version"),
     columns=(
         _("bilan_id", "report_id", T, "bilan", "report", key=True, checks=_missing()),
-        _("version", "version", I, "version", "version", key=True, checks=_missing()),
+        _("version", "version", INT, "version", "version", key=True, checks=_missing()),
         _("remplace_bilan_id", "replaces_report_id", T, "bilan remplacé", "report replaced", empty=True),
         _("statut", "status", T, "statut", "status", codes=c.REPORT_STATUS),
         _("dossier_id", "dossier_id", T, "dossier", "case", mark=DI, checks=_missing()),
@@ -222,9 +222,9 @@ REPORTS = Table(
         _("situation_emploi", "employment_situation", T, "situation d'emploi", "employment situation", mark=SA,
           codes=c.EMPLOYMENT_SITUATION),
         _("issue", "exit", T, "issue", "exit", mark=SA, empty=True, codes=c.EXIT),
-        _("nb_entretiens", "interviews", I, "nombre d'entretiens", "number of interviews", empty=True,
+        _("nb_entretiens", "interviews", INT, "nombre d'entretiens", "number of interviews", empty=True,
           checks=(Check("out_of_range", "{c} < 0"),)),
-        _("satisfaction", "satisfaction", I, "satisfaction (0 à 10)", "satisfaction (0 to 10)", empty=True,
+        _("satisfaction", "satisfaction", INT, "satisfaction (0 à 10)", "satisfaction (0 to 10)", empty=True,
           checks=(Check("out_of_range", "{c} NOT BETWEEN 0 AND 10"),)),
         _("narratif", "narrative", T, "texte libre", "free text", mark=TEXT_RISK, empty=True,
           checks=(Check("out_of_range", "length({c}) > 20000"),)),
@@ -233,6 +233,8 @@ REPORTS = Table(
         Rule("dates_out_of_order", "date_signalement..date_sortie",
              "referral_date > first_contact_date OR first_contact_date > diagnosis_date OR diagnosis_date > plan_date "
              "OR greatest(first_contact_date, diagnosis_date, plan_date) > report_date OR report_date > exit_date"),
+        # No text is published: every one is withheld, and counted.
+        Rule("narrative_withheld", "narratif", "narrative IS NOT NULL", warns=True),
     ),
 )  # fmt: skip
 
@@ -274,7 +276,7 @@ EMPLOYMENT = Table(
           checks=(Check("wrong_siret", "NOT regexp_matches({c}, '^[0-9]{{14}}$')"),)),
         _("nature_contrat", "contract", T, "nature du contrat", "kind of contract", mark=QI, empty=True,
           codes=c.CONTRACT),
-        _("quotite", "working_time_share", I, "quotité de travail", "working-time share", unit="%", empty=True,
+        _("quotite", "working_time_share", INT, "quotité de travail", "working-time share", unit="%", empty=True,
           checks=(Check("out_of_range", "{c} NOT BETWEEN 0 AND 100"),)),
         _("meme_employeur", "same_employer", B, "même employeur que le mois précédent",
           "same employer as the month before", empty=True),

@@ -128,9 +128,7 @@ class Column:
     @property
     def arrow(self) -> pa.Field:
         """Arrow field with the labels as metadata."""
-        return pa.field(
-            self.name, ARROW[self.type], metadata={"label_fr": self.label_fr, "label_en": self.label_en}
-        )
+        return pa.field(self.name, ARROW[self.type], metadata={"label_fr": self.label_fr, "label_en": self.label_en})
 
 
 @dataclass(frozen=True, slots=True)
