@@ -90,7 +90,10 @@ def summary(worlds: list[dict[str, Any]]) -> list[str]:
             inside = sum(c["ci_low"] <= c["truth"] <= c["ci_high"] for c in cells)
             low, high = proportion_confint(inside, len(cells), method="wilson")
             excludes = sum(not c["ci_low"] <= 0 <= c["ci_high"] for c in cells)
-            mean = {k: math.fsum(c[k] for c in cells) / len(cells) for k in ("truth", "estimate", "minimum_detectable_effect")}
+            mean = {
+                k: math.fsum(c[k] for c in cells) / len(cells)
+                for k in ("truth", "estimate", "minimum_detectable_effect")
+            }
             width = math.fsum(c["ci_high"] - c["ci_low"] for c in cells) / len(cells)
             lines.append(
                 f"{estimand} {outcome}: {inside} of {len(cells)} intervals hold the truth (Wilson {low:.2f} to {high:.2f}); "
@@ -98,7 +101,9 @@ def summary(worlds: list[dict[str, Any]]) -> list[str]:
                 f"mean width {width:.3f}, mean minimum detectable effect {mean['minimum_detectable_effect']:.3f}"
             )
         gates = [w[estimand]["gate"] for w in worlds]
-        lines.append(f"{estimand} gate: {', '.join(f'{status} {gates.count(status)}' for status in sorted(set(gates)))}")
+        lines.append(
+            f"{estimand} gate: {', '.join(f'{status} {gates.count(status)}' for status in sorted(set(gates)))}"
+        )
     return lines
 
 
@@ -110,6 +115,7 @@ def main() -> None:
     parser.add_argument("--persons", type=int, default=48_000)
     args = parser.parse_args()
     path = RESULTS / f"known_truth_{args.effect}_{args.persons}.json"
+    RESULTS.mkdir(exist_ok=True)
     made_by = {"code": code_version(), "protocol": Protocol.load().sha256}
     worlds: list[dict[str, Any]] = []
     if path.exists():
