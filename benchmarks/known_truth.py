@@ -1,9 +1,10 @@
 """Estimates against a known truth: `python -m benchmarks.known_truth --effect strong --worlds 10`.
 
-Draws worlds with seeds 1 to n (none left out), takes each from its deliveries to its estimates through the steps of the
-road, and compares the 95 % intervals with the truth that the simulator computed from counterfactual paths. Results go to
-`benchmarks/results/known_truth_<effect>_<persons>.json`, one entry a world as it is done: a stopped run of the same code
-goes on where it was.
+Draws worlds with seeds 1 to n (none left out), takes each from its deliveries to its estimates through the steps of
+the road, and compares the 95 % intervals with the truth that the simulator computed from counterfactual paths.
+
+Results go to `benchmarks/results/known_truth_<effect>_<persons>.json`, one entry a world as it is done: a stopped run of
+the same code goes on where it was.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from pipeline.study.step import ESTIMANDS, build_cohort, measure_outcomes
 RESULTS = Path(__file__).parent / "results"
 OUTCOMES = ("days_on_leave", "sustained_return_to_work")
 MONTHS = 12
+MDE = "minimum_detectable_effect"
 
 
 def one_world(effect: str, seed: int, persons: int) -> dict[str, Any]:
@@ -69,7 +71,7 @@ def one_world(effect: str, seed: int, persons: int) -> dict[str, Any]:
                     "ci_low": estimate.ci_low,
                     "ci_high": estimate.ci_high,
                     "n_treated": difference.n_treated,
-                    "minimum_detectable_effect": minimum_detectable_effect(estimate),
+                    MDE: minimum_detectable_effect(estimate),
                 }
             found[estimand] = cell
         found["seconds"] = round(time.perf_counter() - started, 1)
@@ -96,9 +98,9 @@ def summary(worlds: list[dict[str, Any]]) -> list[str]:
             }
             width = math.fsum(c["ci_high"] - c["ci_low"] for c in cells) / len(cells)
             lines.append(
-                f"{estimand} {outcome}: {inside} of {len(cells)} intervals hold the truth (Wilson {low:.2f} to {high:.2f}); "
-                f"{excludes} exclude zero; mean truth {mean['truth']:.3f}, mean estimate {mean['estimate']:.3f}, "
-                f"mean width {width:.3f}, mean minimum detectable effect {mean['minimum_detectable_effect']:.3f}"
+                f"{estimand} {outcome}: {inside} of {len(cells)} intervals hold the truth "
+                f"(Wilson {low:.2f} to {high:.2f}); {excludes} exclude zero; mean truth {mean['truth']:.3f}, mean estimate {mean['estimate']:.3f}, "
+                f"mean width {width:.3f}, mean minimum detectable effect {mean[MDE]:.3f}"
             )
         gates = [w[estimand]["gate"] for w in worlds]
         lines.append(
