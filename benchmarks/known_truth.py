@@ -3,8 +3,8 @@
 Draws worlds with seeds 1 to n (none left out), takes each from its deliveries to its estimates through the steps of
 the road, and compares the 95 % intervals with the truth that the simulator computed from counterfactual paths.
 
-Results go to `benchmarks/results/known_truth_<effect>_<persons>.json`, one entry a world as it is done: a stopped run of
-the same code goes on where it was.
+Results go to `benchmarks/results/known_truth_<effect>_<persons>.json`, one entry a world as it is done: a stopped run
+of the same code goes on where it was.
 """
 
 from __future__ import annotations
@@ -99,7 +99,8 @@ def summary(worlds: list[dict[str, Any]]) -> list[str]:
             width = math.fsum(c["ci_high"] - c["ci_low"] for c in cells) / len(cells)
             lines.append(
                 f"{estimand} {outcome}: {inside} of {len(cells)} intervals hold the truth "
-                f"(Wilson {low:.2f} to {high:.2f}); {excludes} exclude zero; mean truth {mean['truth']:.3f}, mean estimate {mean['estimate']:.3f}, "
+                f"(Wilson {low:.2f} to {high:.2f}); {excludes} exclude zero; "
+                f"mean truth {mean['truth']:.3f}, mean estimate {mean['estimate']:.3f}, "
                 f"mean width {width:.3f}, mean minimum detectable effect {mean[MDE]:.3f}"
             )
         gates = [w[estimand]["gate"] for w in worlds]
