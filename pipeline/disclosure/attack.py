@@ -1,8 +1,8 @@
 """A small differencing attacker: keeps every release, subtracts parts from totals and each release from the next.
 
 It knows what readers know: published values, which sums hold, the rounding rule and k. It bounds every masked count by
-interval propagation through the sums, then every group that a sum isolates, then every change between consecutive
-releases. A *claim* is a group it bounds between 1 and k - 1 persons. It takes repeated values (the increment rule) for
+interval propagation through the sums, then every group that a sum isolates, then every change since each earlier
+release. A *claim* is a group it bounds between 1 and k - 1 persons. It takes repeated values (the increment rule) for
 fresh ones, so a claim can be wrong; tests compare claims with the truth, and with what it finds on raw counts.
 
 Written in plain Python over dictionaries, apart from the suppression engine. It does not solve linear programmes and
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import inf
 
 import numpy as np
@@ -46,6 +47,7 @@ class Claim:
         table: table name.
         cells: the cells of the group.
         low, high: bounds of its persons, 1 <= low <= high < k (absolute value for changes).
+        since: for a change, the earlier release.
     """
 
     kind: str
@@ -54,6 +56,7 @@ class Claim:
     cells: tuple[Cell, ...]
     low: float
     high: float
+    since: str = ""
 
 
 def attack(releases: Sequence[tuple[str, Sequence[CountTable]]], k: int, *, base: int = 1) -> list[Claim]:
@@ -68,19 +71,28 @@ def attack(releases: Sequence[tuple[str, Sequence[CountTable]]], k: int, *, base
     Returns:
         Claims in the order found.
     """
-    claims: list[Claim] = []
-    before: dict[str, _Known] = {}
-    for release, tables in releases:
-        for table in tables:
-            known = _Known(table, k, base)
-            claims += known.claims(release, k)
-            if table.name in before:
-                claims += known.changes(before[table.name], release, k)
-            before[table.name] = known
+    return [claim for number in range(len(releases)) for claim in attack_newest(releases[: number + 1], k, base=base)]
+
+
+def attack_newest(releases: Sequence[tuple[str, Sequence[CountTable]]], k: int, *, base: int = 1) -> list[Claim]:
+    """The claims that the newest release adds: within it, and by comparing it with each earlier one.
+
+    Args:
+        releases: at least one, oldest first (see `attack`).
+        k: least persons a group must hold.
+        base: rounding base in force.
+    """
+    *earlier, (release, tables) = releases
+    known = {table.name: Known(table, k, base) for table in tables}
+    claims = [claim for each in known.values() for claim in each.claims(release, k)]
+    for since, then in earlier:
+        for table in then:
+            if table.name in known:
+                claims += known[table.name].changes(Known(table, k, base), release, since, k)
     return claims
 
 
-class _Known:
+class Known:
     """What can be known of the counts of one published table."""
 
     def __init__(self, table: CountTable, k: int, base: int) -> None:
@@ -94,11 +106,13 @@ class _Known:
                     cells.append((key, measure.column))
                     if row[measure.column] is not None:
                         self.published[key, measure.column] = unrounded(int(row[measure.column]), base, k)
+        self.cells = cells
         self.sums = list(sums_of(table, cells))
-        self.bounds = self._propagate(cells)
 
-    def _propagate(self, cells: Sequence[Cell]) -> dict[Cell, Interval]:
-        bounds = {cell: self.published.get(cell, (0.0, inf)) for cell in cells}
+    @cached_property
+    def bounds(self) -> dict[Cell, Interval]:
+        """What the sums leave possible for each cell."""
+        bounds = {cell: self.published.get(cell, (0.0, inf)) for cell in self.cells}
 
         def narrow(cell: Cell, low: float, high: float) -> bool:
             old = bounds[cell]
@@ -143,8 +157,8 @@ class _Known:
                 found.append(Claim("group", release, self.name, group[0], *group[1]))
         return found
 
-    def changes(self, before: _Known, release: str, k: int) -> list[Claim]:
-        """Changes of 1..k-1 persons since the release before."""
+    def changes(self, before: Known, release: str, since: str, k: int) -> list[Claim]:
+        """Changes of 1..k-1 persons since an earlier release."""
         found = []
 
         def note(kind: str, cells: tuple[Cell, ...], now: Interval, then: Interval) -> None:
@@ -152,7 +166,7 @@ class _Known:
             if high < 0:
                 low, high = -high, -low
             if low >= 1 and high < k:
-                found.append(Claim(kind, release, self.name, cells, low, high))
+                found.append(Claim(kind, release, self.name, cells, low, high, since))
 
         for cell, now in self.published.items():
             if cell in before.published:
@@ -163,10 +177,10 @@ class _Known:
             now_group, then_group = self.unwritten(each), groups.get((each.total, each.parts))
             if now_group and then_group and each.total in earlier and now_group[0] == then_group[0]:
                 note("group_change", now_group[0], now_group[1], then_group[1])
-            found += self._quiet_parts(each, before, release, k)
+            found += self._quiet_parts(each, before, release, since, k)
         return found
 
-    def _quiet_parts(self, each: Sum, before: _Known, release: str, k: int) -> list[Claim]:
+    def _quiet_parts(self, each: Sum, before: Known, release: str, since: str, k: int) -> list[Claim]:
         """Total minus the parts that moved, both between releases: the persons who joined the parts that did not."""
         both = [cell for cell in (each.total, *each.parts) if cell in self.published and cell in before.published]
         if each.total not in both or len(both) != len(each.parts) + 1:
@@ -180,7 +194,7 @@ class _Known:
         high = step[0][1] - sum(low for low, _ in step[1:])
         if not quiet or low < 1 or high >= k:
             return []
-        return [Claim("group_change", release, self.name, quiet, low, high)]
+        return [Claim("group_change", release, self.name, quiet, low, high, since)]
 
 
 def unrounded(value: int, base: int, k: int) -> Interval:

@@ -6,7 +6,9 @@ figures; a reader who knows a sum that is not declared here is a hole, so each d
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,8 +19,10 @@ from pipeline.tables.codes import OUTSIDE_ARTICLE_56
 from pipeline.tables.model import ARROW, Role
 from pipeline.tables.published import RELEASE, SUPPRESSED, published
 
+Key = tuple[str, ...]
 PRESET = "reason"
 ALL = "all"
+NOT_KNOWN = ("unknown", "not_given")
 GENERATED = {RELEASE.name, *(column.name for column in SUPPRESSED)}
 ACTIVITY = (
     "referrals", "contacts", "agreements", "refusals", "withdrawals", "diagnoses", "plans", "reports", "exits",
@@ -59,9 +63,29 @@ def _keys(name: str) -> tuple[str, ...]:
     return tuple(key for key in published(name).key if key != RELEASE.name)
 
 
+def _denominators(raw: pd.DataFrame, keys: tuple[str, ...], codes: dict[str, str]) -> dict[Key, Key]:
+    """Key of each row -> key of the row that holds the persons it is a share of: the same with these codes."""
+    rows = raw[list(keys)].astype(str)
+    return dict(
+        zip(
+            rows.itertuples(index=False, name=None),
+            rows.assign(**codes).itertuples(index=False, name=None),
+            strict=True,
+        )
+    )
+
+
+def _empty(raw: pd.DataFrame, keys: tuple[str, ...], somebody: pd.Series) -> frozenset[Key]:
+    """Keys of the rows of what is not known, where that is so of nobody."""
+    rows = raw.loc[raw["modality"].isin(NOT_KNOWN) & ~somebody, list(keys)].astype(str)
+    return frozenset(rows.itertuples(index=False, name=None))
+
+
 def _unsafe(reason: pd.Series, unsafe: np.ndarray) -> pd.Series:
     """The caller's reason, else `primary` where a figure is unsafe in a way that counts do not show."""
-    return reason.where(reason.notna(), np.where(unsafe, "primary", None))
+    marked = pd.Series(np.full(len(reason), None, dtype=object), index=reason.index)
+    marked[unsafe] = "primary"
+    return reason.where(reason.notna(), marked)
 
 
 def impact(raw: pd.DataFrame) -> CountTable:
@@ -98,8 +122,8 @@ def impact(raw: pd.DataFrame) -> CountTable:
     return CountTable(
         "impact", _frame("impact", raw, helpers=parts, preset=True), _keys("impact"),
         (*(Measure(name) for name in both), *(Measure(p, share_of=n) for p, n in zip(parts, both, strict=True))),
-        links=tuple(links), dependents={name: (*both, *parts) for name in _estimates("impact")}, helpers=parts,
-        preset=PRESET,
+        links=tuple(links), dependents=dict.fromkeys(_estimates("impact"), (*both, *parts)), helpers=parts,
+        behind=(*both, *parts), preset=PRESET,
     )  # fmt: skip
 
 
@@ -109,52 +133,58 @@ def curve(name: str, raw: pd.DataFrame, k: int) -> CountTable:
     Expects `n_arm` (persons of the arm) and, for `on_leave_curve`, `n_persons` followed in the week.
     """
     raw = raw.copy().reset_index(drop=True)
-    values = {"return_to_work_curve": ("cumulative_incidence",), "on_leave_curve": ("share_on_leave", "share_part_time")}[name]
+    values = {
+        "return_to_work_curve": ("cumulative_incidence",),
+        "on_leave_curve": ("share_on_leave", "share_part_time"),
+    }[name]
     followed = {"return_to_work_curve": "at_risk", "on_leave_curve": "n_persons"}[name]
     groups = [key for key in _keys(name) if key != "week"]
-    if followed not in raw:
-        raw[followed] = pd.NA
+    for column in (followed, "ci_low", "ci_high", *values):
+        raw[column] = pd.to_numeric(raw[column]) if column in raw else np.nan
+    # Persons of the arm in each state and in none: figures of two releases differ by nobody or by k in each of them.
+    states = tuple(f"n_{value}" for value in values)
+    for state, value in zip(states, values, strict=True):
+        raw[state] = (raw[value] * raw["n_arm"]).round()
+    raw["n_other"] = raw["n_arm"] - raw[list(states)].sum(axis=1)
+    behind = (followed, "n_arm", *states, "n_other")
     raw[PRESET] = raw[PRESET].astype(object)
+    shown = [*values, "ci_low", "ci_high", *behind]
     for _, rows in raw.sort_values("week").groupby(groups, sort=True):
-        _hold(raw, rows.index.to_numpy(), values, followed, k)
-    n = raw[followed]
-    dependents = {column: (followed,) for column in _estimates(name)}
-    helper = () if followed in published(name).names else (followed,)
-    raw[followed] = n
+        listed = rows.to_dict("records")
+        _hold(listed, values, followed, shown, k)
+        raw.loc[rows.index, [*shown, PRESET]] = pd.DataFrame(listed, index=rows.index)[[*shown, PRESET]]
+    helpers = tuple(column for column in behind if column not in published(name).names)
     return CountTable(
-        name, _frame(name, raw, helpers=helper, preset=True), _keys(name), (Measure(followed),),
-        dependents=dependents, helpers=helper, preset=PRESET,
+        name, _frame(name, raw, helpers=helpers, preset=True), _keys(name), (Measure(followed),),
+        dependents=dict.fromkeys(_estimates(name), (followed,)), behind=behind, helpers=helpers, preset=PRESET,
     )  # fmt: skip
 
 
-def _hold(raw: pd.DataFrame, index: np.ndarray, values: tuple[str, ...], followed: str, k: int) -> None:
-    """Walk along one curve, week after week, holding each point until k persons have moved.
+def _hold(points: list[dict[Any, Any]], values: tuple[str, ...], followed: str, columns: list[str], k: int) -> None:
+    """Walk along one curve, week after week, holding each point until k persons have moved; changes the points.
 
     A share is unsafe while it stands for 1 to k-1 persons, or leaves as few out: masked until it does not.
     """
-    columns = [column for column in (*values, "ci_low", "ci_high", followed) if column in raw]
-    shown: dict[str, object] | None = None
-    for row in index:
-        if pd.notna(raw.at[row, PRESET]):
+    shown: dict[str, Any] | None = None
+    for point in points:
+        if pd.notna(point[PRESET]):
             continue
-        persons = raw.at[row, followed]
-        if any(column not in raw for column in values) or pd.isna(persons) or int(persons) < k:
-            raw.at[row, PRESET] = "primary"
-            continue
-        base = float(raw.at[row, "n_arm"])
-        counts = [float(raw.at[row, column]) * base for column in values]
+        persons, base = point[followed], float(point["n_arm"])
+        counts = [float(point[column]) * base for column in values]
         # Persons of the arm the curve no longer follows have no say in the complement.
-        if any(0 < c < k or 0 < base - c < k for c in counts[:1]) or any(0 < c < k for c in counts[1:]):
-            raw.at[row, PRESET] = "primary"
+        if (
+            not (persons >= k and all(np.isfinite(counts)))
+            or 0 < base - counts[0] < k
+            or any(0 < count < k for count in counts)
+        ):
+            point[PRESET] = "primary"
             continue
         if shown is not None:
-            moved = max(abs(float(raw.at[row, c]) - float(shown[c])) * base for c in values)  # type: ignore[arg-type]
-            left = abs(int(persons) - int(shown[followed]))  # type: ignore[call-overload]
-            if moved < k or 0 < left < k:
-                for column in columns:
-                    raw.at[row, column] = shown[column]
+            moved = max(abs(point[column] - shown[column]) * base for column in values)
+            if moved < k or 0 < abs(persons - shown[followed]) < k:
+                point.update(shown)
                 continue
-        shown = {column: raw.at[row, column] for column in columns}
+        shown = {column: point[column] for column in columns}
 
 
 def savings(raw: pd.DataFrame, dominance: float) -> CountTable:
@@ -167,7 +197,7 @@ def savings(raw: pd.DataFrame, dominance: float) -> CountTable:
     return CountTable(
         "savings", _frame("savings", raw, helpers=helpers, preset=True), _keys("savings"),
         tuple(Measure(name) for name in measures),
-        dependents={name: measures for name in _estimates("savings")}, helpers=helpers, preset=PRESET,
+        dependents=dict.fromkeys(_estimates("savings"), measures), behind=measures, helpers=helpers, preset=PRESET,
     )  # fmt: skip
 
 
@@ -175,10 +205,10 @@ def estimates(name: str, raw: pd.DataFrame) -> CountTable:
     """Tables of estimates that rest on the persons of an arm: `balance`, `power`, `sensitivity`, `placebo`."""
     helpers = tuple(c for c in ("n_treated", "n_comparison") if c in raw and c not in published(name).names)
     measures = tuple(c for c in ("n_treated", "n_comparison") if c in raw)
-    dependents = {column: measures for column in _estimates(name)} if measures else {}
+    dependents = dict.fromkeys(_estimates(name), measures) if measures else {}
     return CountTable(
         name, _frame(name, raw, helpers=helpers, preset=True), _keys(name), tuple(Measure(c) for c in measures),
-        dependents=dependents, helpers=helpers, preset=PRESET,
+        dependents=dependents, behind=measures, helpers=helpers, preset=PRESET,
     )  # fmt: skip
 
 
@@ -188,10 +218,11 @@ def flow(raw: pd.DataFrame, k: int) -> CountTable:
     links = []
     for _, rows in pooled.groupby(["estimand", "arm"], sort=False):
         listed = [tuple(getattr(row, key) for key in _keys("flow")) for row in rows.itertuples()]
-        links += [Link((before, "n_leaving"), ((after, "n_entering"),)) for before, after in zip(listed, listed[1:], strict=False)]
+        links += [Link((before, "n_leaving"), ((after, "n_entering"),)) for before, after in itertools.pairwise(listed)]
+    counts = ("n_entering", "n_lost", "n_leaving")
     return CountTable(
-        "flow", _frame("flow", pooled), _keys("flow"), tuple(Measure(c) for c in ("n_entering", "n_lost", "n_leaving")),
-        row_sums=(RowSum("n_entering", ("n_lost", "n_leaving")),), links=tuple(links),
+        "flow", _frame("flow", pooled), _keys("flow"), tuple(Measure(c) for c in counts),
+        row_sums=(RowSum("n_entering", ("n_lost", "n_leaving")),), links=tuple(links), behind=counts,
     )  # fmt: skip
 
 
@@ -224,7 +255,7 @@ def _whole(total: pd.Series, itself: pd.Series, k: int) -> pd.Series:
 
 
 def platform_activity(raw: pd.DataFrame, k: int) -> CountTable:
-    """Each person has one case, so milestones add up over platforms and quarters; reports of a case recur over quarters."""
+    """A person has one case, so milestones add up over platforms and quarters; its reports recur over quarters."""
     once = tuple(name for name in ACTIVITY if name != "reports")
     return CountTable(
         "platform_activity", _frame("platform_activity", raw), _keys("platform_activity"),
@@ -241,14 +272,17 @@ def participant_profile(raw: pd.DataFrame, k: int) -> CountTable:
     total = raw[raw["variable"] == ALL].set_index("platform_id")["n"]
     raw = raw.assign(total=raw["platform_id"].map(total))
     raw = raw.assign(whole=_whole(raw["total"], raw["variable"] == ALL, k))
+    keys, somebody = _keys("participant_profile"), raw.groupby(["variable", "modality"])["n"].transform("sum") > 0
     return CountTable(
-        "participant_profile", _frame("participant_profile", raw, helpers=("total", "whole")), _keys("participant_profile"),
+        "participant_profile", _frame("participant_profile", raw, helpers=("total", "whole")), keys,
         (Measure("n", share_of="whole"),),
         margins=(
             Margin(("platform_id",), {"platform_id": ALL}),
             Margin(("variable", "modality"), {"variable": ALL, "modality": ALL}, within=("variable",)),
         ),
-        rates={"share": ("n", "total")}, helpers=("total", "whole"),
+        rates={"share": ("n", "total")},
+        wholes=_denominators(raw, keys, {"variable": ALL, "modality": ALL}), empty=_empty(raw, keys, somebody),
+        helpers=("total", "whole"),
     )  # fmt: skip
 
 
@@ -264,7 +298,8 @@ def referral_sources(raw: pd.DataFrame, k: int) -> CountTable:
         "referral_sources", _frame("referral_sources", raw, helpers=("total", "whole")), _keys("referral_sources"),
         (Measure("n", share_of="whole"),),
         margins=(Margin(("source",), {"source": ALL}), Margin(("quarter",), {"quarter": ALL})),
-        rates={"share": ("n", "total")}, helpers=("total", "whole"),
+        rates={"share": ("n", "total")}, wholes=_denominators(raw, _keys("referral_sources"), {"source": ALL}),
+        helpers=("total", "whole"),
     )  # fmt: skip
 
 
@@ -272,24 +307,34 @@ def delays(raw: pd.DataFrame, k: int) -> CountTable:
     """Quantiles rest on the persons with both dates."""
     return CountTable(
         "delays", _frame("delays", raw), _keys("delays"), (Measure("n"),),
-        dependents={name: ("n",) for name in ("p25", "median", "p75")},
+        dependents=dict.fromkeys(("p25", "median", "p75"), ("n",)),
     )  # fmt: skip
 
 
 def measures(raw: pd.DataFrame, k: int, dominance: float) -> CountTable:
     """A person has one status for each measure; a person has several measures, so measures do not add up."""
-    everyone = int(raw.loc[(raw["measure"] == ALL) & (raw["status"] == ALL), "n"].sum())
-    total = raw[raw["status"] == ALL].set_index("measure")["n"]
-    whole = raw["measure"].map(total).where(raw["status"] != ALL, everyone)
+    itself, everyone = raw["status"] == ALL, raw["measure"] == ALL
+    total = raw["measure"].map(raw[itself].set_index("measure")["n"])
+    persons = int(raw.loc[everyone & itself, "n"].sum())
     dominated = raw["largest_cost"].fillna(0) > dominance * raw["total_cost"].fillna(0)
     mean = (raw["total_cost"] / raw["n_cost"].where(raw["n_cost"] > 0)).where(~dominated)
-    itself = raw["status"] == ALL
-    raw = raw.assign(total=whole, whole=_whole(whole, itself, k), mean_cost_eur=mean)
+    # Persons without the measure: what its total leaves out of everyone.
+    without = (persons - raw["n"]).where(itself & ~everyone)
+    raw = raw.assign(total=total, whole=_whole(total, itself, k), n_without=without, mean_cost_eur=mean)
+    keys = _keys("measures")
+    helpers = ("total", "whole", "n_cost", "n_without")
     return CountTable(
-        "measures", _frame("measures", raw, helpers=("total", "whole", "n_cost")), _keys("measures"),
-        (Measure("n", share_of="whole"), Measure("n_cost")),
-        margins=(Margin(("status",), {"status": ALL}),),
-        rates={"share": ("n", "total")}, dependents={"mean_cost_eur": ("n_cost", "n")}, helpers=("total", "whole", "n_cost"),
+        "measures", _frame("measures", raw, helpers=helpers), keys,
+        (Measure("n", share_of="whole"), Measure("n_cost"), Measure("n_without")),
+        margins=(Margin(("status",), {"status": ALL}, measures=("n", "n_cost")),),
+        links=tuple(
+            Link(((ALL, ALL), "n"), (((row.measure, ALL), "n"), ((row.measure, ALL), "n_without")))
+            for row in raw[itself & ~everyone].itertuples()
+        ),
+        rates={"share": ("n", "total")},
+        wholes=_denominators(raw[~itself], keys, {"status": ALL})
+        | _denominators(raw[itself], keys, {"measure": ALL}),
+        dependents={"mean_cost_eur": ("n_cost", "n")}, helpers=helpers,
     )  # fmt: skip
 
 
@@ -301,7 +346,8 @@ def exits(raw: pd.DataFrame, k: int) -> CountTable:
     return CountTable(
         "exits", _frame("exits", raw, helpers=("total", "whole")), _keys("exits"), (Measure("n", share_of="whole"),),
         margins=(Margin(("exit",), {"exit": ALL}), Margin(("leave_risk",), {"leave_risk": ALL})),
-        rates={"share": ("n", "total")}, helpers=("total", "whole"),
+        rates={"share": ("n", "total")}, wholes=_denominators(raw, _keys("exits"), {"exit": ALL}),
+        helpers=("total", "whole"),
     )  # fmt: skip
 
 
@@ -309,12 +355,24 @@ def situations(raw: pd.DataFrame, k: int) -> CountTable:
     """The modalities of a dimension hold the same persons at the stage and at their first report."""
     total = raw.groupby(["stage", "dimension"])["n"].transform("sum")
     raw = raw.assign(total=total, whole=_whole(total, total < 0, k))
+    keys = _keys("situations")
+    empty = _empty(raw, keys, (raw["n"] > 0) | (raw["n_initial"] > 0))
     return CountTable(
-        "situations", _frame("situations", raw, helpers=("total", "whole")), _keys("situations"),
-        (Measure("n", share_of="whole"), Measure("n_initial", share_of="whole")),
-        margins=(Margin(("modality",), None),),
+        "situations", _frame("situations", raw, helpers=("total", "whole")), keys,
+        (Measure("n", share_of="whole"), Measure("n_initial", share_of="whole"), Measure("total")),
+        margins=(Margin(("modality",), None, measures=("n", "n_initial")),),
+        links=tuple(_total_of_shares(raw, empty)), empty=empty,
         rates={"share": ("n", "total")}, helpers=("total", "whole"),
     )  # fmt: skip
+
+
+def _total_of_shares(raw: pd.DataFrame, empty: frozenset[Key]) -> Iterator[Link]:
+    """The total of a stage has no row, but every share tells it."""
+    keys = _keys("situations")
+    for _, rows in raw.sort_values(list(keys)).groupby(["stage", "dimension"], sort=True):
+        listed = [key for key in rows[list(keys)].astype(str).itertuples(index=False, name=None) if key not in empty]
+        for measure in ("n", "n_initial"):
+            yield Link((listed[0], "total"), tuple((key, measure) for key in listed))
 
 
 def departments(raw: pd.DataFrame, k: int) -> CountTable:
@@ -325,6 +383,18 @@ def departments(raw: pd.DataFrame, k: int) -> CountTable:
         "departments", _frame("departments", raw, helpers=("whole",)), _keys("departments"),
         (Measure("persons_on_long_leave"), Measure("participants", share_of="whole")),
         rates={"share": ("participants", "persons_on_long_leave")}, helpers=("whole",),
+    )  # fmt: skip
+
+
+def uptake(counted: dict[str, int]) -> CountTable:
+    """Exposed persons and those accompanied, whose share is printed beside the tables: not a published table itself."""
+    counts = ("n_accompanied", "n_treated")
+    frame = pa.table(
+        {"estimand": ["ITT"], **{name: [counted[name]] for name in counts}, "share": pa.array([None], pa.float64())}
+    )
+    return CountTable(
+        "uptake", frame, ("estimand",), (Measure("n_accompanied", share_of="n_treated"), Measure("n_treated")),
+        rates={"share": ("n_accompanied", "n_treated")}, behind=counts,
     )  # fmt: skip
 
 

@@ -3,15 +3,15 @@
 The ledger lies in the restricted part of the home (the folder is the caller's): it holds true counts.
 
 ```
-<folder>/microdata/release=YYYY-MM/quarter=YYYY-Qn.parquet   anonymised rows of one quarter of entrants, under the release
-                                                             that published them first: written once, repeated verbatim
-<folder>/cells/release=YYYY-MM.parquet                       every published cell of a release, with the persons behind it
+<folder>/microdata/release=YYYY-MM/quarter=YYYY-Qn.parquet   anonymised rows of a quarter of entrants, under the release
+                                                             that published them first: written once, then repeated
+<folder>/cells/release=YYYY-MM.parquet                       every published cell of a release, with the persons behind
 ```
 
 A release reads the ledger as it stood *before* it, so computing a published month again gives the same bytes.
 
-Simple form of the increment rule: cell by cell, on numbers of persons. It does not see one person replaced by another,
-nor what several cells' increments tell together; `disclosure.attack` measures the second.
+The increment rule is applied cell by cell, on numbers of persons: it does not see one person replaced by another. What
+several cells' increments tell together is the matter of `disclosure.successive`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.disclosure.tables import CountTable, Protected
@@ -36,12 +37,14 @@ CELLS = pa.schema(
         ("measure", pa.string()),
         ("value", pa.float64()),
         ("persons", pa.list_(pa.int64())),
+        ("counted", pa.int64()),
         ("masked", pa.bool_()),
         ("reason", pa.string()),
     ]
 )
 """One row per cell. `key`: JSON list of the row's key. `value`: as published, empty where masked. `persons`: the true
-persons behind the figure *when that value was first published or masked*, one number per arm it rests on."""
+persons behind the figure *when that value was first published or masked*, one number per arm it rests on. `counted`:
+for a count, its true value in that release, so that the audit can tell which claims of an attacker are true."""
 
 _QUARTER = re.compile(r"\d{4}-Q[1-4]")
 _RELEASE = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
@@ -100,39 +103,68 @@ def _frozen_by(path: Path) -> str:
 # ---- cells
 
 
-def cells_of(table: CountTable, protected: Protected, rests_on: dict[str, Sequence[str]] | None = None) -> pa.Table:
-    """The cells of a protected table, ready for the ledger.
+def cells_of(table: CountTable, protected: Protected) -> pa.Table:
+    """The cells of a protected table, ready for the ledger: counts, amounts and estimates. Rates follow their counts.
 
     Args:
         table: the table with its true counts.
         protected: what `tables.protect` made of it.
-        rests_on: further numeric value columns -> the count columns they rest on; by default the measures, the
-            dependents and the rates.
 
     Returns:
         Table of schema `CELLS`, sorted by key and measure; a cell that exists nowhere (true value empty) is left out.
+        Of the helpers, only denominators of rates have cells: readers can work them out.
     """
-    counted: dict[str, Sequence[str]] = {m.column: (m.persons or m.column,) for m in table.measures}
-    names = set(counted)
-    for column, pair in table.rates.items():
-        counted[column] = [name for name in pair if name in names] or list(pair)
-    counted |= {column: list(measures) for column, measures in table.dependents.items()}
-    counted |= rests_on or {}
+    rests_on: dict[str, Sequence[str]] = {m.column: (m.persons or m.column,) for m in table.measures}
+    rests_on |= {column: list(measures) for column, measures in table.dependents.items()}
+    if table.behind:
+        rests_on = dict.fromkeys(rests_on, table.behind)
+    counts = {measure.column for measure in table.measures if measure.persons is None}
+    divided = {bottom for _, bottom in table.rates.values()}
     truth, shown = table.frame.to_pandas(), protected.table.to_pandas()
-    keys = _written_keys(truth, table.keys)
+    keys = written_keys(truth, table.keys)
     parts = []
-    for column, behind in counted.items():
-        if column in table.helpers:
+    for column, behind in rests_on.items():
+        if column in table.helpers and column not in divided:
             continue
         persons = truth[list(behind)].fillna(0).astype(np.int64).to_numpy()
-        value = shown[column].to_numpy(np.float64, na_value=np.nan)
+        value = shown[column].to_numpy(np.float64, na_value=np.nan) if column in shown else protected.counts[column]
         part = pd.DataFrame({"key": keys, "measure": column, "value": value, "persons": list(persons)})
+        part["counted"] = truth[column].astype("Float64").round().astype("Int64") if column in counts else pd.NA
         part["masked"] = np.isnan(value)
         part["reason"] = np.where(part["masked"], shown["suppression_reason"].to_numpy(object), None)
         parts.append(part[truth[column].notna().to_numpy()])
+    if not parts:
+        return CELLS.empty_table()
     cells = pd.concat(parts).sort_values(["key", "measure"], ignore_index=True)
     cells.insert(0, "table", table.name)
     return pa.Table.from_pandas(cells, CELLS, preserve_index=False)
+
+
+def tables_of(described: Sequence[CountTable], cells: pa.Table, column: str) -> list[CountTable]:
+    """The counts of one release as tables, with the sums that readers know.
+
+    Args:
+        described: tables with their keys and sums; those without cells are left out.
+        cells: schema `CELLS`.
+        column: `value` (as published, empty where masked) or `counted` (true).
+    """
+    frame = cells.filter(pc.is_valid(cells["counted"])).select(["table", "key", "measure", column]).to_pandas()
+    by_table = dict(list(frame.groupby("table", sort=True)))
+    made = []
+    for table in described:
+        if table.name not in by_table:
+            continue
+        wide = by_table[table.name].pivot(index="key", columns="measure", values=column)
+        keys = pd.DataFrame([json.loads(key) for key in wide.index], columns=list(table.keys), dtype=object)
+        columns = {name: pa.array(keys[name], pa.string()) for name in table.keys}
+        columns |= {name: pa.array(wide[name].to_numpy(np.float64), pa.float64(), from_pandas=True) for name in wide}
+        made.append(
+            CountTable(
+                table.name, pa.table(columns), table.keys, tuple(m for m in table.measures if m.column in wide),
+                table.margins, tuple(s for s in table.row_sums if {s.total, *s.parts} <= set(wide)), table.links,
+            )
+        )  # fmt: skip
+    return made
 
 
 def record_cells(folder: Path, release: str, cells: pa.Table) -> None:
@@ -163,15 +195,41 @@ def previous_cells(folder: Path, release: str) -> pa.Table:
     Returns:
         Schema `CELLS`, sorted by table, key, measure; empty before the first release.
     """
-    last: dict[tuple[str, str, str], dict[str, object]] = {}
-    for path in sorted((folder / "cells").glob("release=*.parquet")):
-        if path.stem.removeprefix("release=") < release:
-            for row in pq.read_table(path, partitioning=None).to_pylist():
-                last[row["table"], row["key"], row["measure"]] = row
-    return pa.Table.from_pylist([last[cell] for cell in sorted(last)], CELLS)
+    recorded = [month for month in recorded_releases(folder) if month < release]
+    found = [release_cells(folder, month) for month in recorded]
+    cells = pa.concat_tables([CELLS.empty_table(), *found])
+    named = cells.select(["table", "key", "measure"]).to_pandas()
+    newest = pa.array(~named.duplicated(keep="last").to_numpy())
+    return cells.filter(newest).sort_by([(name, "ascending") for name in ("table", "key", "measure")])
 
 
-def apply_increment_rule(current: pa.Table, previous: pa.Table, k: int) -> pa.Table:
+def recorded_releases(folder: Path) -> list[str]:
+    """Releases whose cells are in the ledger, oldest first."""
+    return sorted(path.stem.removeprefix("release=") for path in (folder / "cells").glob("release=*.parquet"))
+
+
+def release_cells(folder: Path, release: str) -> pa.Table:
+    """The cells of one recorded release, schema `CELLS`.
+
+    Raises:
+        FileNotFoundError: the release is not recorded.
+    """
+    return pq.read_table(folder / "cells" / f"release={release}.parquet", partitioning=None).cast(CELLS)
+
+
+def may_open(joined: Sequence[int], k: int) -> bool:
+    """Whether a masked cell may be shown: at least k persons have joined it in every arm that changed, one at least.
+
+    Args:
+        joined: persons now minus persons when it was masked, per arm.
+        k: least persons.
+    """
+    return any(joined) and all(step == 0 or step >= k for step in joined)
+
+
+def apply_increment_rule(
+    current: pa.Table, previous: pa.Table, k: int, hold: Collection[tuple[str, str]] = frozenset()
+) -> pa.Table:
     """Let a cell move only when the persons behind it differ, in each arm, by nobody or by at least k.
 
     * Published before, and the difference is in 1..k-1 in some arm: the earlier value stands (`reason` = `increment`,
@@ -181,9 +239,10 @@ def apply_increment_rule(current: pa.Table, previous: pa.Table, k: int) -> pa.Ta
     * Masked now: masked. If it stays masked, the persons are those of the first masking.
 
     Args:
-        current: cells of this release, schema `CELLS`.
+        current: cells of this release, of one table or with distinct keys, schema `CELLS`.
         previous: from `previous_cells`, same schema.
         k: least persons in a difference.
+        hold: (key, measure) of cells whose earlier value stands whatever moved.
 
     Returns:
         The cells to publish, schema `CELLS`, in the order of `current`. Applying the rule again to the result with the
@@ -200,9 +259,9 @@ def apply_increment_rule(current: pa.Table, previous: pa.Table, k: int) -> pa.Ta
         if earlier["masked"]:
             if row["masked"]:
                 row = {**row, "persons": earlier["persons"]}
-            elif not any(joined) or any(0 != step < k for step in joined):
+            elif not may_open(joined, k):
                 row = {**row, "value": None, "masked": True, "reason": "increment", "persons": earlier["persons"]}
-        elif not row["masked"] and any(0 < abs(step) < k for step in joined):
+        elif not row["masked"] and ((row["key"], row["measure"]) in hold or any(0 < abs(step) < k for step in joined)):
             row = {**row, "value": earlier["value"], "reason": "increment", "persons": earlier["persons"]}
         result.append(row)
     return pa.Table.from_pylist(result, CELLS)
@@ -214,16 +273,18 @@ def with_cells(table: pa.Table, keys: Sequence[str], cells: pa.Table) -> pa.Tabl
     Args:
         table: a published table with `suppressed` and `suppression_reason`.
         keys: its key columns, in the order used in `cells`.
-        cells: its cells after `apply_increment_rule`.
+        cells: its cells after `apply_increment_rule`; those of helpers are left aside.
 
     Returns:
         The table with those values. A row with a cell under the rule says `increment` unless it has a reason already;
         `suppressed` stays true only where a cell is empty.
     """
     frame = table.to_pandas()
-    place = {key: row for row, key in enumerate(_written_keys(frame, keys))}
+    place = {key: row for row, key in enumerate(written_keys(frame, keys))}
     columns = {name: table[name].to_pylist() for name in table.column_names}
     for cell in cells.to_pylist():
+        if cell["measure"] not in columns:
+            continue
         row = place[cell["key"]]
         value = cell["value"]
         if value is not None and pa.types.is_integer(table.schema.field(cell["measure"]).type):
@@ -235,7 +296,8 @@ def with_cells(table: pa.Table, keys: Sequence[str], cells: pa.Table) -> pa.Tabl
     return pa.table(columns, schema=table.schema)
 
 
-def _written_keys(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
+def written_keys(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
+    """Key of each row as the ledger writes it: a JSON list."""
     columns = (frame[name].astype(str) for name in keys)
     return [json.dumps(list(key), ensure_ascii=False) for key in zip(*columns, strict=True)]
 

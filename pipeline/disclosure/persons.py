@@ -108,13 +108,18 @@ def frame(found: Analysis, person_id: pa.ChunkedArray, protocol: Protocol, twelv
             "cause": pa.array(strata["cause"], pa.string()),
             "days_on_leave_6m": _to(six.outcomes["days_on_leave"], disclosure.days_rounding),
             "days_on_leave_12m": _to(year.outcomes["days_on_leave"], disclosure.days_rounding),
-            "returned_6m": pa.array(six.outcomes["sustained_return_to_work"] > 0),
-            "returned_12m": pa.array(year.outcomes["sustained_return_to_work"] > 0),
+            "returned_6m": _known(six.outcomes["sustained_return_to_work"]),
+            "returned_12m": _known(year.outcomes["sustained_return_to_work"]),
             "state_12m": pa.array(twelve_month_state, pa.string()),
             "allowance_eur_12m": _to(year.outcomes["allowance_eur"], disclosure.euros_rounding),
         }
     )
     return rows.filter(pa.array(weight > 0))
+
+
+def _known(values: np.ndarray) -> pa.Array:
+    """Whether a 0/1 value is 1; empty where it is not known yet."""
+    return pa.array(values > 0, mask=np.isnan(values))
 
 
 def _to(values: np.ndarray, base: int) -> pa.Array:
@@ -125,8 +130,8 @@ def _to(values: np.ndarray, base: int) -> pa.Array:
 def states(found: Analysis, protocol: Protocol, on_leave: np.ndarray) -> np.ndarray:
     """State of each member at the primary horizon.
 
-    Death, retirement and invalidity stay; then being on leave that day; then a sustained return; then job loss or end of
-    rights; else off leave without an established return.
+    Death, retirement and invalidity stay; then being on leave that day; then a sustained return; then job loss or end
+    of rights; else off leave without an established return.
 
     Args:
         found: the ITT analysis.
@@ -135,7 +140,8 @@ def states(found: Analysis, protocol: Protocol, on_leave: np.ndarray) -> np.ndar
     """
     days = protocol.study.primary_horizon_days
     year = found.horizons[protocol.study.primary_horizon_months]
-    happened = np.where(found.event_day < days, found.event, None)
+    happened = found.event.astype(object)
+    happened[~(found.event_day < days)] = None
     state = np.full(len(happened), "off_leave", dtype=object)
     for event in ("job_loss", "end_of_rights"):
         state[happened == event] = event
@@ -160,6 +166,35 @@ def anonymise_quarter(rows: pa.Table, quarter: str, protocol: Protocol) -> Block
         parts.append(part)
         tables.append(part.table.select(columns))
     return Block(quarter, pa.concat_tables(tables), tuple(parts))
+
+
+def utility(table: pa.Table, protocol: Protocol) -> tuple[float, dict[str, list[float]]]:
+    """What generalisation cost, from the published rows alone, over every quarter.
+
+    Args:
+        table: published rows, at least one.
+        protocol: the age bands.
+
+    Returns:
+        Mean share of the domain lost per generalised cell, in [0, 1] (`*` = 1); and column -> share of persons at each
+        level, the leaf first. `territory` is never generalised and is left out.
+    """
+    losses, levels = [], {}
+    for name, hierarchy in hierarchies(protocol).items():
+        if name == "territory":
+            continue
+        lost, level = {}, {}
+        for number in reversed(range(hierarchy.levels)):  # a name met at two levels says no more than its leaf
+            held: dict[str, int] = {}
+            for path in hierarchy.paths.values():
+                held[path[number]] = held.get(path[number], 0) + 1
+            for value, leaves in held.items():
+                level[value], lost[value] = number, (leaves - 1) / max(len(hierarchy.leaves) - 1, 1)
+        values = table[name].to_pylist()
+        losses.append(np.mean([lost[value] for value in values]))
+        counted = np.bincount([level[value] for value in values], minlength=hierarchy.levels)
+        levels[name] = [float(share) for share in counted / len(values)]
+    return float(np.mean(losses)), levels
 
 
 def headline(table: pa.Table) -> float | None:

@@ -19,10 +19,10 @@ from pipeline import database
 from pipeline.database import Connection
 from pipeline.deliveries.intake import Intake
 from pipeline.deliveries.step import STEP as INGEST
-from pipeline.disclosure import described, ledger, persons
+from pipeline.disclosure import described, ledger, measured, persons, successive
 from pipeline.disclosure.described import GENERATED
-from pipeline.disclosure.facts import Fidelity, Microdata, ReleaseFacts, Sums
-from pipeline.disclosure.tables import CountTable, Protected, protect, round_counts
+from pipeline.disclosure.facts import Attack, Fidelity, Microdata, ReleaseFacts, Sums
+from pipeline.disclosure.tables import CountTable
 from pipeline.disclosure.verify import verify
 from pipeline.effects.analysis import Analysis
 from pipeline.effects.step import STEP as EFFECTS
@@ -31,11 +31,10 @@ from pipeline.home import Home
 from pipeline.identity import keys
 from pipeline.identity.erase import Tombstones
 from pipeline.identity.step import paths as pseudonymised
-from pipeline.matching.step import MATCHING
 from pipeline.protocol import Protocol
 from pipeline.run import Run, StepReport
 from pipeline.study.activity.tables import activity
-from pipeline.study.step import COHORT, Calendar, cohort_flow, open_study
+from pipeline.study.step import COHORT, MATCHING, Calendar, cohort_flow, open_study
 from pipeline.tables.model import Role
 from pipeline.tables.published import PUBLISHED, RELEASE, published
 
@@ -60,36 +59,60 @@ def anonymise(run: Run) -> StepReport:
     """
     home, release, protocol = run.home, run.release, run.protocol
     _refuse_gaps(home, release)
-    report, safe, sums, logs, cells = StepReport(), {}, {}, [], []
+    report, safe, sums, logs, cells, held = StepReport(), {}, {}, [], [], 0
+    truth: list[CountTable] = []
     counted = _described(run)
     previous = ledger.previous_cells(home.ledger, release)
+    earlier = [month for month in ledger.recorded_releases(home.ledger) if month < release]
+    history = [(month, ledger.release_cells(home.ledger, month)) for month in earlier]
     for number, table in enumerate(counted):
         run.progress("protecting tables", number, len(counted))
         # A zero says of everyone in the group that they did not: it is a figure on fewer than k persons like another.
-        protected = protect(table, protocol.disclosure.k, base=protocol.disclosure.rounding_base, mask_zero=True)
-        mine = _under_increment_rule(table, protected, previous, protocol.disclosure.k)
-        cells.append(mine)
-        shown = ledger.with_cells(protected.table, table.keys, mine)
-        safe[table.name] = shown
+        made = successive.publish(
+            table, previous, protocol.disclosure.k, base=protocol.disclosure.rounding_base, history=history
+        )
+        cells.append(made.cells)
+        safe[table.name] = made.table
         sums[table.name] = Sums.of(table)
-        logs.append(protected.log)
+        logs.append(made.log)
+        held += made.held
+        truth.append(made.truth)
+    uptake, behind_uptake = _uptake(run, previous)
+    cells.append(behind_uptake)
+    recorded = pa.concat_tables(cells)
     quality = pq.read_table(home.artefact(release, INGEST, "data_quality"))
-    microdata, facts_of_rows, fidelity = _microdata(run, report)
+    microdata, facts_of_rows, attacks = _microdata(run, report)
+    releases = [*history, (release, recorded)]
+    run.progress("attacking the tables", 0, 1)
+    found = measured.differencing(truth, releases, protocol.disclosure.k, protocol.disclosure.rounding_base)
+    run.progress("attacking the tables", 1, 1)
     safe |= {"data_quality": quality, "microdata": microdata}
-    safe["disclosure"] = _disclosure(counted, safe, protocol)
+    safe["disclosure"] = _disclosure(truth, safe, protocol)
     for name, table in safe.items():
         declared = published(name)
-        whole = table if RELEASE.name in table.column_names else table.append_column(
-            RELEASE.name, pa.array([release] * len(table), pa.string())
+        whole = (
+            table
+            if RELEASE.name in table.column_names
+            else table.append_column(RELEASE.name, pa.array([release] * len(table), pa.string()))
         )
         pq.write_table(whole.select(declared.names), home.artefact(release, STEP, name), compression="zstd")
         report.rows[name] = len(table)
     log = pa.concat_tables(logs)
     pq.write_table(log, home.artefact(release, STEP, "suppression_log"), compression="zstd")
-    pq.write_table(pa.concat_tables(cells), home.artefact(release, STEP, PENDING), compression="zstd")
-    _facts(run, sums, safe, facts_of_rows, fidelity, previous.num_rows > 0).save(
-        home.artefact(release, STEP, "facts", "json")
+    pq.write_table(recorded, home.artefact(release, STEP, PENDING), compression="zstd")
+    facts = _facts(run, sums, safe, facts_of_rows).model_copy(
+        update={
+            "uptake": uptake,
+            "ledger": _compared(protocol, len(earlier), held),
+            "attacks": tuple(attack for attack in (found, *attacks) if attack is not None),
+            "disappeared": measured.disappeared(safe["participant_profile"]),
+        }
     )
+    facts.save(home.artefact(release, STEP, "facts", "json"))
+    report.figures |= {"cells held at their earlier value": held} | {
+        f"{attack.criterion}: share of attempts that succeed ({number})": attack.success
+        for number, attack in enumerate(facts.attacks, start=1)
+    }
     report.tables["Suppression by table"] = safe["disclosure"].to_pandas()
     report.failures |= _promises(safe, protocol)
     run.progress("protecting tables", len(counted), len(counted))
@@ -110,14 +133,25 @@ def _described(run: Run) -> list[CountTable]:
     home, release, rule = run.home, run.release, run.protocol.disclosure
     raw = {
         name: pd.read_parquet(home.artefact(release, EFFECTS, name))
-        for name in ("impact", "return_to_work_curve", "on_leave_curve", "savings", "balance", "power", "sensitivity", "placebo")
+        for name in (
+            "impact",
+            "return_to_work_curve",
+            "on_leave_curve",
+            "savings",
+            "balance",
+            "power",
+            "sensitivity",
+            "placebo",
+        )
     }
     with database.connect(home.scratch) as connection:
         counts = activity(connection, home, release, run.protocol)
     for name in ("return_to_work_curve", "on_leave_curve"):
         raw[name] = raw[name].assign(n_arm=_arm_size(raw[name], name))
     units = pq.read_table(home.artefact(release, COHORT, "units"), columns=["estimand", "arm", "reason", "person"])
-    attrition = pd.concat([cohort_flow(units), pd.read_parquet(home.artefact(release, MATCHING, "flow"))], ignore_index=True)
+    attrition = pd.concat(
+        [cohort_flow(units), pd.read_parquet(home.artefact(release, MATCHING, "flow"))], ignore_index=True
+    )
     tables = [
         described.impact(raw["impact"]),
         described.curve("return_to_work_curve", raw["return_to_work_curve"], rule.k),
@@ -140,21 +174,16 @@ def _arm_size(raw: pd.DataFrame, name: str) -> pd.Series:
     return pd.Series(first.reindex(listed).fillna(0).to_numpy(), index=raw.index)
 
 
-def _under_increment_rule(table: CountTable, protected: Protected, previous: pa.Table, k: int) -> pa.Table:
-    current = ledger.cells_of(table, protected)
-    return ledger.apply_increment_rule(current, previous.filter(pc.equal(previous["table"], table.name)), k)
-
-
-def _microdata(run: Run, report: StepReport) -> tuple[pa.Table, Microdata | None, Fidelity]:
-    """Frozen quarters repeated, newly complete ones anonymised; and how near the file's headline is."""
+def _microdata(run: Run, report: StepReport) -> tuple[pa.Table, Microdata | None, list[Attack]]:
+    """Frozen quarters repeated, newly complete ones anonymised; and what an attacker makes of them."""
     home, release, protocol = run.home, run.release, run.protocol
     declared = published("microdata")
     empty = declared.schema.empty_table().drop_columns([RELEASE.name])
     verdicts = json.loads(home.artefact(release, EFFECTS, "facts", "json").read_text(encoding="utf-8"))
     frozen = ledger.frozen_blocks(home.ledger, before=release)
     blocks: dict[str, pa.Table] = dict(frozen)
-    shares: dict[str, list[float]] = {}
     found: Analysis | None = None
+    rows: pa.Table | None = None
     with database.connect(home.scratch) as connection:
         open_study(connection, home, release)
         if verdicts["gate"]["ITT"]["status"] != "fail":
@@ -166,11 +195,7 @@ def _microdata(run: Run, report: StepReport) -> tuple[pa.Table, Microdata | None
             rows = persons.frame(found, _pseudonyms(home, release, found), protocol, state)
             for quarter in wanted:
                 if quarter not in blocks:
-                    block = persons.anonymise_quarter(rows, quarter, protocol)
-                    blocks[quarter] = block.table
-                    for part in block.parts:
-                        for name, values in part.level_shares.items():
-                            shares.setdefault(name, list(values))
+                    blocks[quarter] = persons.anonymise_quarter(rows, quarter, protocol).table
     fresh = {quarter: table for quarter, table in blocks.items() if quarter not in frozen}
     for stale in home.artefact(release, BLOCKS, "x").parent.glob("quarter=*.parquet"):
         stale.unlink()
@@ -178,12 +203,17 @@ def _microdata(run: Run, report: StepReport) -> tuple[pa.Table, Microdata | None
         pq.write_table(table, home.artefact(release, BLOCKS, f"quarter={quarter}"), compression="zstd")
     whole = pa.concat_tables([empty, *(blocks[q].cast(empty.schema) for q in sorted(blocks))])
     if not whole.num_rows:
-        return whole, None, Fidelity(reason="no quarter of entrants is complete yet, or the gate withheld the comparison")
-    paths = {name: {leaf: list(path) for leaf, path in h.paths.items()} for name, h in persons.hierarchies(protocol).items()}
+        return whole, None, []
+    paths = {
+        name: {leaf: list(path) for leaf, path in h.paths.items()} for name, h in persons.hierarchies(protocol).items()
+    }
     for name in ("index_quarter", "arm"):
         paths[name] = {value: [value, "*"] for value in sorted(set(whole[name].to_pylist()))}
     checked = verify(
-        whole.to_pydict(), hierarchies=paths, k=protocol.disclosure.k, sensitive={persons.SENSITIVE: protocol.disclosure.l}
+        whole.to_pydict(),
+        hierarchies=paths,
+        k=protocol.disclosure.k,
+        sensitive={persons.SENSITIVE: protocol.disclosure.l},
     )
     report.figures |= {
         "microdata rows": checked.rows, "smallest microdata class": checked.smallest_class,
@@ -191,13 +221,18 @@ def _microdata(run: Run, report: StepReport) -> tuple[pa.Table, Microdata | None
     }  # fmt: skip
     if not checked.passed:
         report.failures["privacy:microdata"] = "; ".join(checked.failures)
+    loss, shares = persons.utility(whole, protocol)
     facts = Microdata(
         t=checked.t_closeness[persons.SENSITIVE],
         suppressed=_all_masked(whole),
+        loss=loss,
         hierarchies=paths,
         level_shares=shares,
     )
-    return whole, facts, _fidelity(run, whole, found, verdicts)
+    if rows is not None:
+        rows = rows.filter(pc.is_in(rows["index_quarter"], pc.unique(whole["index_quarter"])))
+    attacks = [measured.singling_out(whole, rows, paths, protocol.disclosure.k), measured.inference(whole, rows)]
+    return whole, facts, attacks
 
 
 def _all_masked(table: pa.Table) -> int:
@@ -207,16 +242,18 @@ def _all_masked(table: pa.Table) -> int:
     return int(masked.sum())
 
 
-def _fidelity(run: Run, table: pa.Table, found: Analysis | None, verdicts: dict[str, object]) -> Fidelity:
-    """The headline from the published rows beside the restricted one."""
-    if found is None or "ITT" in verdicts["held"]:  # type: ignore[operator]
-        return Fidelity(reason="the headline itself is withheld")
-    restricted = found.difference("days_on_leave", run.protocol.study.primary_horizon_months)
-    estimate_ = restricted.estimate
-    if restricted.n_treated < run.protocol.disclosure.k or np.isnan(estimate_.ci_low):
+def _fidelity(microdata: pa.Table, impact: pa.Table) -> Fidelity:
+    """The headline from the published rows beside the restricted one, as the ledger lets it out in `impact`."""
+    if not microdata.num_rows:
+        return Fidelity(reason="no quarter of entrants is complete yet, or the gate withheld the comparison")
+    (row,) = impact.filter(impact["is_headline"]).to_pylist()
+    if any(row[name] is None for name in ("difference", "ci_low", "ci_high")):
         return Fidelity(reason="the headline itself is withheld")
     return Fidelity(
-        restricted=estimate_.value, published=persons.headline(table), ci_low=estimate_.ci_low, ci_high=estimate_.ci_high
+        restricted=row["difference"],
+        published=persons.headline(microdata),
+        ci_low=row["ci_low"],
+        ci_high=row["ci_high"],
     )
 
 
@@ -224,8 +261,9 @@ def _on_leave_at(connection: Connection, found: Analysis, protocol: Protocol) ->
     """uint8[n]: 0 not on leave, 1 full, 2 part-time on the day of the primary horizon."""
     connection.register("members", found.members)
     rows = connection.execute(
-        "SELECT m.member, max(CASE d.kind WHEN 'part_time' THEN 2 ELSE 1 END) AS state FROM members m JOIN leave_days d "
-        "ON d.person = m.person AND m.time_zero + CAST($days AS INTEGER) BETWEEN d.from_day AND d.to_day GROUP BY m.member",
+        "SELECT m.member, max(CASE d.kind WHEN 'part_time' THEN 2 ELSE 1 END) AS state FROM members m "
+        "JOIN leave_days d ON d.person = m.person "
+        "AND m.time_zero + CAST($days AS INTEGER) BETWEEN d.from_day AND d.to_day GROUP BY m.member",
         {"days": protocol.study.primary_horizon_days},
     ).fetchnumpy()
     state = np.zeros(found.members.num_rows, dtype=np.uint8)
@@ -262,8 +300,11 @@ def _disclosure(counted: Sequence[CountTable], safe: dict[str, pa.Table], protoc
                 "published_table": declared.name,
                 "cells": sum(int(exists[name].sum()) for name in values),
                 "suppressed_primary": sum(int((empty[n] & exists[n] & (reason != "secondary")).sum()) for n in values),
-                "suppressed_secondary": sum(int((empty[n] & exists[n] & (reason == "secondary")).sum()) for n in values),
-                "share_persons_masked": masked_persons / persons_behind if persons_behind else 0.0,
+                "suppressed_secondary": sum(
+                    int((empty[n] & exists[n] & (reason == "secondary")).sum()) for n in values
+                ),
+                # To a hundredth: the exact share would tell how many persons the masked cells hold.
+                "share_persons_masked": round(masked_persons / persons_behind, 2) if persons_behind else 0.0,
                 "smallest_published_count": min(smallest, default=None),
             }
         )
@@ -272,7 +313,7 @@ def _disclosure(counted: Sequence[CountTable], safe: dict[str, pa.Table], protoc
 
 
 def _true(table: CountTable, name: str) -> np.ndarray:
-    return table.frame[name].to_pandas().to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.asarray(table.frame[name].to_pandas().to_numpy(dtype=np.float64, na_value=np.nan))
 
 
 def _exists(table: CountTable, name: str) -> np.ndarray:
@@ -283,48 +324,52 @@ def _exists(table: CountTable, name: str) -> np.ndarray:
     return there
 
 
-def _facts(
-    run: Run, sums: dict[str, Sums], safe: dict[str, pa.Table], microdata: Microdata | None, fidelity: Fidelity, compared: bool
-) -> ReleaseFacts:
+def _facts(run: Run, sums: dict[str, Sums], safe: dict[str, pa.Table], microdata: Microdata | None) -> ReleaseFacts:
     home, release, protocol = run.home, run.release, run.protocol
     key = keys.current(home)
     inputs = {}
     for month in run.landing.deliveries(release):
         intake = Intake.load(home.intake(month))
         if intake:
-            inputs[month] = {name: key.digest(keys.Purpose.INPUT_HASH, sha) for name, sha in sorted(intake.files.items())}
+            inputs[month] = {
+                name: key.digest(keys.Purpose.INPUT_HASH, sha) for name, sha in sorted(intake.files.items())
+            }
     suppression: dict[str, dict[str, int]] = {}
     for name, table in safe.items():
         if "suppression_reason" in table.column_names:
             counted = pc.value_counts(table["suppression_reason"].drop_null()).to_pylist()
             suppression[name] = {row["values"]: row["counts"] for row in counted}
-    gathered = json.loads(home.artefact(release, EFFECTS, "facts", "json").read_text(encoding="utf-8"))
     return ReleaseFacts(
         inputs=inputs,
         key_id=key.id,
         seeds={"matching": protocol.matching.seed, "placebo_departments": protocol.seeds.placebo_departments},
-        uptake=_uptake(gathered["uptake"], protocol),
-        fidelity=fidelity,
+        fidelity=_fidelity(safe["microdata"], safe["impact"]),
         microdata=microdata,
         suppression=suppression,
         sums=sums,
-        ledger=(
-            "Chaque case publiée a été comparée à sa publication précédente : elle ne change que si au moins "
-            f"{protocol.disclosure.k} personnes l'ont rejointe ou quittée." if compared
-            else "Première publication : aucune comparaison avec un mois antérieur.",
-        ),
         withdrawn_since=bool(Tombstones.load(home).digests) and release in home.releases(),
+    )
+
+
+def _compared(protocol: Protocol, earlier: int, held: int) -> tuple[str, ...]:
+    if not earlier:
+        return ("Première publication : aucune comparaison avec un mois antérieur.",)
+    return (
+        f"Chaque case a été comparée à sa dernière publication (mois antérieurs au registre : {earlier}) : elle ne "
+        f"change que si au moins {protocol.disclosure.k} personnes l'ont rejointe ou quittée, et si les cases qui "
+        "changent dans une même somme n'isolent pas moins de personnes.",
+        f"Cases maintenues à leur valeur antérieure : {held}.",
+    )
+
+
+def _uptake(run: Run, previous: pa.Table) -> tuple[float | None, pa.Table]:
+    """Share accompanied, from counts that obey the rules of a table, and their cells for the ledger."""
+    gathered = json.loads(run.home.artefact(run.release, EFFECTS, "facts", "json").read_text(encoding="utf-8"))
+    made = successive.publish(
+        described.uptake(gathered["uptake"]), previous, run.protocol.disclosure.k,
+        base=run.protocol.disclosure.rounding_base,
     )  # fmt: skip
-
-
-def _uptake(counted: dict[str, int], protocol: Protocol) -> float | None:
-    """Share accompanied, from rounded counts; None when either side is under k."""
-    whole, part = counted["n_treated"], counted["n_accompanied"]
-    rule = protocol.disclosure
-    if part < rule.k or whole - part < rule.k:
-        return None
-    top, bottom = round_counts(np.array([part, whole]), rule.rounding_base, rule.k)
-    return float(top / bottom)
+    return made.table["share"][0].as_py(), made.cells
 
 
 def _promises(safe: dict[str, pa.Table], protocol: Protocol) -> dict[str, str]:
@@ -343,4 +388,6 @@ def commit(home: Home, release: str) -> None:
     ledger.record_cells(home.ledger, release, pq.read_table(home.artefact(release, STEP, PENDING)))
     folder = home.artefact(release, BLOCKS, "x").parent
     for path in sorted(folder.glob("quarter=*.parquet")):
-        ledger.freeze_block(home.ledger, path.stem.removeprefix("quarter="), pq.read_table(path, partitioning=None), release)
+        ledger.freeze_block(
+            home.ledger, path.stem.removeprefix("quarter="), pq.read_table(path, partitioning=None), release
+        )

@@ -13,7 +13,7 @@ Simple form, table by table: a cell shared by two tables is not yet tied across 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -110,8 +110,14 @@ class CountTable:
         measures: the counts and additive amounts.
         margins, row_sums, links: the sums known to hold. Declare a sum only if it holds for the true figures.
         dependents: other value column -> measures it rests on; empty where any of them is masked.
-        rates: value column -> (numerator, denominator) columns; recomputed from rounded counts, and a dependent of both
-            where they are measures.
+        rates: value column -> (numerator, denominator) columns; computed from the counts that are published, and
+            empty where either is masked.
+        wholes: key of a row -> key of the row whose numerator is the denominator of its rates; rows that are not listed
+            use the denominator's column.
+        behind: columns that count the persons behind every figure of a row. From one release to the next the figures of
+            a row then move together or not at all. Empty = each figure by the measures it rests on.
+        empty: keys of rows in which nobody is and that name what is not known (`unknown`, `not_given`): left out unless
+            an earlier release has shown them, since a masked zero would take a true group with it.
         helpers: columns of the frame that are not published (contributions, denominators of another table).
         preset: column with a reason (`gate`, `placebo`, `too_few_clusters`) where the caller withholds the row, else
             empty; not published under its name. All value columns of such a row are emptied. For the safety of other
@@ -127,6 +133,9 @@ class CountTable:
     links: tuple[Link, ...] = ()
     dependents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rates: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    wholes: Mapping[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+    behind: tuple[str, ...] = ()
+    empty: frozenset[tuple[str, ...]] = frozenset()
     helpers: tuple[str, ...] = ()
     preset: str | None = None
 
@@ -138,16 +147,18 @@ class Mask:
     Attributes:
         primary, secondary: bool `(measures, rows)`, disjoint.
         because: (measure, row) -> one sentence without any figure, for the log.
+        kept: cells that are safe by themselves and stay masked because they were; None = none.
     """
 
     primary: Flags
     secondary: Flags
     because: Mapping[tuple[int, int], str]
+    kept: Flags | None = None
 
     @property
     def masked(self) -> Flags:
-        """Both kinds together."""
-        return self.primary | self.secondary
+        """All kinds together."""
+        return self.primary | self.secondary if self.kept is None else self.primary | self.secondary | self.kept
 
 
 @dataclass(frozen=True)
@@ -159,14 +170,24 @@ class Protected:
             `suppression_reason`. Counts rounded.
         log: one row per masked cell: table, key (JSON), measure, reason, because.
         mask: the same as arrays.
+        counts: measure -> as it may be published, helpers included; NaN where masked.
     """
 
     table: pa.Table
     log: pa.Table
     mask: Mask
+    counts: Mapping[str, npt.NDArray[np.float64]]
 
 
-def protect(table: CountTable, k: int, *, base: int = 5, mask_zero: bool = False) -> Protected:
+def protect(
+    table: CountTable,
+    k: int,
+    *,
+    base: int = 5,
+    mask_zero: bool = False,
+    kept: Flags | None = None,
+    known: Flags | None = None,
+) -> Protected:
     """Mask, round and explain one table.
 
     Args:
@@ -174,6 +195,9 @@ def protect(table: CountTable, k: int, *, base: int = 5, mask_zero: bool = False
         k: least persons behind a published figure, >= 1.
         base: counts are published as multiples of it; 1 = exact.
         mask_zero: whether 0 % and 100 % are unsafe too (zero counts, empty complements).
+        kept: bool `(measures, rows)`, cells that stay masked whatever they hold.
+        known: bool `(measures, rows)`, cells that an earlier release has shown: the last to be masked for others, since
+            readers remember them.
 
     Returns:
         The table to publish, and why each masked cell is.
@@ -182,8 +206,18 @@ def protect(table: CountTable, k: int, *, base: int = 5, mask_zero: bool = False
         ValueError: if keys repeat or a declared column is missing.
         DisclosureError: if a masked cell could be computed whatever else is masked.
     """
-    mask = complementary(table, primary(table, k, mask_zero=mask_zero), k)
-    return _publish(table, mask, k, base)
+    first = primary(table, k, mask_zero=mask_zero)
+    if kept is not None:
+        stays = kept & ~first.primary
+        why = {
+            (
+                int(m),
+                int(r),
+            ): "fewer than k persons have joined it since it was masked, or several releases would tell it"
+            for m, r in np.argwhere(stays)
+        }
+        first = Mask(first.primary, first.secondary, {**why, **first.because}, stays)
+    return _publish(table, complementary(table, first, k, known), k, base)
 
 
 def primary(table: CountTable, k: int, *, mask_zero: bool = False) -> Mask:
@@ -203,7 +237,7 @@ def primary(table: CountTable, k: int, *, mask_zero: bool = False) -> Mask:
     return Mask(cells.in_row_order(real), np.zeros_like(real), cells.keyed(because))
 
 
-def complementary(table: CountTable, first: Mask, k: int) -> Mask:
+def complementary(table: CountTable, first: Mask, k: int, known: Flags | None = None) -> Mask:
     """Mask further cells until no masked one is known by subtraction, alone or in a group of fewer than k persons.
 
     In each sum whose total is known and whose masked parts are one, or hold fewer than k persons, the part with the
@@ -212,21 +246,22 @@ def complementary(table: CountTable, first: Mask, k: int) -> Mask:
 
     Args:
         table: the table.
-        first: its primary mask.
+        first: its primary mask, and the cells kept masked.
         k: least persons.
+        known: bool `(measures, rows)`, cells to mask last (see `protect`).
 
     Returns:
-        The mask, with `first.primary` unchanged.
+        The mask, with `first.primary` and `first.kept` unchanged.
 
     Raises:
         DisclosureError: if a masked cell stays determined and nothing is left to mask.
     """
-    cells = _Cells(table, k)
-    start = cells.in_key_order(first.primary)
+    cells = _Cells(table, k, known=known)
+    start = cells.in_key_order(first.masked)
     because: dict[tuple[int, int], str] = {}
     masked = cells.complete_mask(start, start.copy(), because, k)
     secondary = masked[: len(table.measures)] & ~start
-    return Mask(first.primary, cells.in_row_order(secondary), {**cells.keyed(because), **first.because})
+    return Mask(first.primary, cells.in_row_order(secondary), {**cells.keyed(because), **first.because}, first.kept)
 
 
 def recoverable(table: CountTable, masked: Flags | None = None, k: int = 1) -> list[tuple[tuple[str, ...], str]]:
@@ -276,7 +311,9 @@ class _Cells:
     for sums with a written total, the total; within a sum in the order in which cells would be masked.
     """
 
-    def __init__(self, table: CountTable, k: int, *, nulls_are_masked: bool = False) -> None:
+    def __init__(
+        self, table: CountTable, k: int, *, nulls_are_masked: bool = False, known: Flags | None = None
+    ) -> None:
         self.table = table
         frame = table.frame.to_pandas()
         keys = frame[list(table.keys)].astype(str)
@@ -303,6 +340,9 @@ class _Cells:
         self.absent = np.isnan(self.values)
         self.persons = np.nan_to_num(np.vstack([*persons, *rest]).reshape(self.values.shape)).astype(np.int64)
         self.nulls_are_masked = nulls_are_masked
+        self.known = np.zeros(self.values.shape, np.bool_)
+        if known is not None:
+            self.known[: len(self.names)] = self.in_key_order(known)
         self._sums(k)
 
     def _column(self, name: str) -> npt.NDArray[np.float64]:
@@ -439,8 +479,9 @@ class _Cells:
         sum_of, cell = np.concatenate([_INTS, *sums]), np.concatenate([_INTS, *cells])
         written = np.concatenate([np.empty(0, np.bool_), *is_total])
         persons = self.persons.ravel()[cell]
-        # The order in which the cells of a sum would be masked: parts with somebody, fewest first; the total; zeros.
-        rank = np.where(written, 1, np.where(persons > 0, 0, 2))
+        # The order in which the cells of a sum would be masked: parts with somebody, those that readers do not know
+        # already before the others, fewest first; the total; zeros.
+        rank = np.where(written, 2, np.where(persons > 0, self.known.ravel()[cell], 3))
         in_rows = (cell % max(self.rows, 1)) * len(self.values) + cell // max(self.rows, 1)
         place = np.lexsort((in_rows, persons, rank, sum_of))
         self.sum_of, self.cell, self.total = sum_of[place], cell[place], written[place]
@@ -553,15 +594,16 @@ def _publish(table: CountTable, mask: Mask, k: int, base: int) -> Protected:
     frame = table.frame.to_pandas()
     preset = frame[table.preset].notna().to_numpy() if table.preset else np.zeros(len(frame), np.bool_)
     hidden = {name: mask.masked[m] | preset for m, name in enumerate(names)}
-    rests_on: dict[str, Iterable[str]] = dict(table.dependents)
-    for column, pair in table.rates.items():
-        rests_on[column] = (*rests_on.get(column, ()), *(name for name in pair if name in names))
-
-    def rounded(name: str) -> npt.NDArray[np.float64]:
-        values = frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
-        known = ~np.isnan(values)
-        values[known] = round_counts(values[known].astype(np.int64), base, k)
-        return np.asarray(values)
+    counts: dict[str, npt.NDArray[np.float64]] = {}
+    for measure in table.measures:
+        values = frame[measure.column].to_numpy(dtype=np.float64, na_value=np.nan)
+        if measure.persons is None:
+            values = _rounded(values, base, k)
+        counts[measure.column] = np.where(hidden[measure.column], np.nan, values)
+    for _, bottom in table.rates.values():
+        if bottom not in counts:
+            counts[bottom] = _rounded(frame[bottom].to_numpy(dtype=np.float64, na_value=np.nan), base, k)
+    rates = rates_of(table, counts)
 
     columns: dict[str, pa.ChunkedArray] = {}
     for name in table.frame.column_names:
@@ -570,33 +612,33 @@ def _publish(table: CountTable, mask: Mask, k: int, base: int) -> Protected:
         column = table.frame[name]
         if name in table.keys:
             columns[name] = column
-            continue
-        if name in hidden and table.measures[names.index(name)].persons is None:
-            column = pa.chunked_array([pa.array(rounded(name), from_pandas=True).cast(column.type)])
-        if name in table.rates:
-            top, bottom = (rounded(part) for part in table.rates[name])
-            with np.errstate(divide="ignore", invalid="ignore"):
-                rate = np.where(bottom > 0, top / bottom, np.nan)
-            column = pa.chunked_array([pa.array(rate, from_pandas=True).cast(column.type)])
-        off = preset.copy()
-        for part in [name] if name in hidden else rests_on.get(name, ()):
-            off |= hidden[part]
-        columns[name] = pa.chunked_array([_emptied(column, off)])
+        elif name in counts or name in rates:
+            values = counts[name] if name in counts else np.where(preset, np.nan, rates[name])
+            columns[name] = pa.chunked_array([pa.array(values, from_pandas=True).cast(column.type)])
+        else:
+            # A label says nothing of persons: it stays where the figures of its row are withheld.
+            behind = table.dependents.get(name, ())
+            off = preset.copy() if behind else np.zeros_like(preset)
+            for part in behind:
+                off |= hidden[part]
+            columns[name] = pa.chunked_array([_emptied(column, off)])
 
     first, second = mask.primary.any(axis=0), mask.secondary.any(axis=0)
+    stays = np.zeros_like(first) if mask.kept is None else mask.kept.any(axis=0)
     reason = np.full(len(frame), None, object)
+    reason[stays] = "increment"
     reason[second] = "secondary"
     reason[first] = "primary"
     if table.preset:
         reason[preset] = frame[table.preset].to_numpy(object)[preset]
-    columns["suppressed"] = pa.chunked_array([pa.array(first | second | preset)])
+    columns["suppressed"] = pa.chunked_array([pa.array(first | second | stays | preset)])
     columns["suppression_reason"] = pa.chunked_array([pa.array(reason, pa.string(), from_pandas=True)])
     keys = frame[list(table.keys)].astype(str).to_numpy(object)
     entries = sorted(
         (
             json.dumps(list(keys[row]), ensure_ascii=False),
             names[m],
-            "primary" if mask.primary[m, row] else "secondary",
+            "primary" if mask.primary[m, row] else "secondary" if mask.secondary[m, row] else "increment",
             why,
         )
         for (m, row), why in mask.because.items()
@@ -611,7 +653,36 @@ def _publish(table: CountTable, mask: Mask, k: int, base: int) -> Protected:
             },
         }
     )
-    return Protected(pa.table(columns), log, mask)
+    return Protected(pa.table(columns), log, mask, counts)
+
+
+def rates_of(table: CountTable, counts: Mapping[str, npt.NDArray[np.float64]]) -> dict[str, npt.NDArray[np.float64]]:
+    """Rates as any reader would compute them: published numerator over published denominator.
+
+    Args:
+        table: the table.
+        counts: numerators and denominators as published, in the order of its rows; NaN where masked.
+
+    Returns:
+        Rate -> its values, NaN where either count is masked or the denominator is zero.
+    """
+    frame = table.frame.select(list(table.keys)).to_pandas().astype(str)
+    keys = list(frame.itertuples(index=False, name=None))
+    place = {key: row for row, key in enumerate(keys)}
+    whole = np.array([place[table.wholes[key]] if key in table.wholes else -1 for key in keys], np.int64)
+    found = {}
+    for name, (top, bottom) in table.rates.items():
+        under = np.where(whole >= 0, counts[top][whole], counts[bottom])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found[name] = np.where(under > 0, counts[top] / under, np.nan)
+    return found
+
+
+def _rounded(values: npt.NDArray[np.float64], base: int, k: int) -> npt.NDArray[np.float64]:
+    known = ~np.isnan(values)
+    result = values.copy()
+    result[known] = round_counts(values[known].astype(np.int64), base, k)
+    return result
 
 
 def _emptied(column: pa.ChunkedArray, off: Flags) -> pa.Array:

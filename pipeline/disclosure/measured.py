@@ -1,0 +1,211 @@
+"""Attacks carried out on what is about to leave, each beside the same attack on unprotected data.
+
+Three attackers, one per weakness that the tables and the microdata could have. Every figure handed over is about cells,
+classes or published rows; controls, which rest on restricted rows, are rounded to a hundredth so that no single person
+shows in them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from statsmodels.stats.proportion import proportion_confint
+
+from pipeline.disclosure import ledger
+from pipeline.disclosure.attack import Claim, attack_newest
+from pipeline.disclosure.facts import Attack
+from pipeline.disclosure.tables import CountTable
+from pipeline.tables.published import published
+
+Release = tuple[str, pa.Table]
+"""Month, its cells (schema `ledger.CELLS`)."""
+Group = tuple[str, str, tuple[tuple[tuple[str, ...], str], ...]]
+"""Earlier release of a change (or empty), table, cells."""
+
+QUASI_IDENTIFIERS = ("index_quarter", "arm", "sex", "age_band", "territory", "status", "sector", "cause")
+STATE = "state_12m"
+GROUPS = ("sex", "age_band", "leave_risk")
+"""Characteristics by which the audit says who disappears."""
+
+
+def differencing(described: Sequence[CountTable], releases: Sequence[Release], k: int, base: int) -> Attack | None:
+    """Subtract parts from totals and each release from the later ones, to bound a group of fewer than k persons.
+
+    A success is a claim on a group that truly holds 1 to k-1 persons; an attempt is a small cell, a small change of a
+    cell since an earlier release, or any further group truly found. The control is the same attack on true counts.
+
+    Args:
+        described: the tables with their sums.
+        releases: every release, the one about to be published last.
+        k: least persons.
+        base: rounding base.
+
+    Returns:
+        The measure; None where no group is that small.
+    """
+    true = [(month, counted(cells)) for month, cells in releases]
+    wanted = _small_groups(true, k)
+
+    def found(column: str, rounding: int) -> set[Group]:
+        seen = [(month, ledger.tables_of(described, cells, column)) for month, cells in releases]
+        claims = attack_newest(seen, k, base=rounding)
+        return {_group(claim) for claim in claims if is_true(claim, dict(true), k)}
+
+    protected, control = found("value", base), found("counted", 1)
+    if not wanted | protected:
+        return None
+    return _attack(
+        "singling_out",
+        "Retrouver un groupe de moins de k personnes par différence entre cases et entre publications "
+        f"({len(releases)} comparées)",
+        len(wanted | protected), len(protected), len(control) / max(len(wanted | control), 1),
+    )  # fmt: skip
+
+
+def counted(cells: pa.Table) -> dict[tuple[str, str, str], int]:
+    """True count of each cell: (table, key, measure) -> persons."""
+    counts = cells.filter(pc.is_valid(cells["counted"]))
+    names = zip(*(counts[name].to_pylist() for name in ("table", "key", "measure")), strict=True)
+    return dict(zip(names, counts["counted"].to_pylist(), strict=True))
+
+
+def _small_groups(true: Sequence[tuple[str, Mapping[tuple[str, str, str], int]]], k: int) -> set[Group]:
+    *earlier, (_, now) = true
+    small: set[Group] = set()
+    for since, then in [("", None), *earlier]:
+        for cell, count in now.items():
+            before = 0 if then is None else then.get(cell)
+            if before is not None and 0 < abs(count - before) < k:
+                table, key, measure = cell
+                small.add((since, table, ((tuple(json.loads(key)), measure),)))
+    return small
+
+
+def _group(claim: Claim) -> Group:
+    return claim.since, claim.table, tuple(sorted(claim.cells))
+
+
+def is_true(claim: Claim, true: Mapping[str, Mapping[tuple[str, str, str], int]], k: int) -> bool:
+    """Whether the group of a claim truly holds, or moved by, 1 to k-1 persons.
+
+    Args:
+        claim: of an attacker.
+        true: release -> `counted`.
+        k: least persons.
+    """
+    persons = 0
+    for key, measure in claim.cells:
+        name = (claim.table, json.dumps(list(key), ensure_ascii=False), measure)
+        now, then = true[claim.release].get(name), true[claim.since].get(name) if claim.since else 0
+        if now is None or then is None:
+            return False
+        persons += now - then
+    return 0 < abs(persons) < k
+
+
+def singling_out(
+    rows: pa.Table, raw: pa.Table | None, hierarchies: Mapping[str, Mapping[str, Sequence[str]]], k: int
+) -> Attack:
+    """Look for persons whom fewer than k published rows can be (prosecutor: the person is known to be in the file).
+
+    Args:
+        rows: published microdata, at least one row.
+        raw: the rows before generalisation; None where they are not at hand.
+        hierarchies: column -> leaf -> path, as published.
+        k: least candidates.
+    """
+    classes = rows.select(list(QUASI_IDENTIFIERS)).to_pandas().value_counts(sort=False).reset_index(name="persons")
+    sizes = classes["persons"].to_numpy(np.int64)
+    fits = np.ones((len(classes), len(classes)), np.bool_)
+    for name in QUASI_IDENTIFIERS:
+        fits &= _compatible(classes[name], hierarchies.get(name))
+    isolated = int(sizes[fits @ sizes < k].sum())
+    control = None
+    if raw is not None and raw.num_rows:
+        same = raw.select(list(QUASI_IDENTIFIERS)).to_pandas().value_counts(sort=False).to_numpy()
+        control = float(same[same < k].sum() / same.sum())
+    return _attack(
+        "singling_out",
+        "Isoler une personne des microdonnées par ses quasi-identifiants, parmi moins de k lignes compatibles",
+        rows.num_rows, isolated, control,
+    )  # fmt: skip
+
+
+def _compatible(values: pd.Series, paths: Mapping[str, Sequence[str]] | None) -> npt.NDArray[np.bool_]:
+    """Bool `(n, n)`: two published values can be the same person's: they share a leaf."""
+    codes, names = pd.factorize(values)
+    under = {name: {name} for name in names}
+    for leaf, path in (paths or {}).items():
+        for value in path:
+            under.setdefault(value, set()).add(leaf)
+            under[value].discard(value) if value != leaf else None
+    share = np.array([[bool(under[a] & under[b]) for b in names] for a in names], np.bool_)
+    return share[np.ix_(codes, codes)]
+
+
+def inference(rows: pa.Table, raw: pa.Table | None) -> Attack:
+    """Look for classes whose persons all have the same state at twelve months.
+
+    Args:
+        rows: published microdata, at least one row.
+        raw: the rows before generalisation; None where they are not at hand.
+    """
+
+    def certain(table: pa.Table) -> npt.NDArray[np.bool_]:
+        states = table.select([*QUASI_IDENTIFIERS, STATE]).to_pandas()
+        distinct = states.groupby(list(QUASI_IDENTIFIERS), sort=False)[STATE].nunique(dropna=False)
+        return np.asarray(distinct.to_numpy() == 1)
+
+    found = certain(rows)
+    control = float(certain(raw).mean()) if raw is not None and raw.num_rows else None
+    return _attack(
+        "inference",
+        "Connaître avec certitude la situation à 12 mois de toute une classe des microdonnées",
+        len(found), int(found.sum()), control,
+    )  # fmt: skip
+
+
+def _attack(criterion: str, name: str, attempts: int, successes: int, control: float | None) -> Attack:
+    low, high = proportion_confint(successes, attempts, alpha=0.05, method="wilson")
+    return Attack(
+        criterion=criterion, name=name, attempts=attempts, success=successes / attempts,
+        ci_low=float(low), ci_high=float(high), control=None if control is None else round(control, 2),
+    )  # fmt: skip
+
+
+def disappeared(profile: pa.Table) -> dict[str, float]:
+    """Share of the accompanied persons of each group who are in masked cells of their platform.
+
+    From the published table alone: what is not shown at a platform is what the group's total leaves over.
+
+    Args:
+        profile: `participant_profile`, as published.
+
+    Returns:
+        `variable : modality` in French -> share, 1 where the group's own total is masked.
+    """
+    frame = profile.select(["platform_id", "variable", "modality", "n"]).to_pandas()
+    label = _labels("participant_profile")
+    shares = {}
+    for variable in GROUPS:
+        mine = frame[frame["variable"] == variable]
+        for modality, rows in mine.groupby("modality", sort=True):
+            total = rows.loc[rows["platform_id"] == "all", "n"]
+            parts = rows.loc[rows["platform_id"] != "all", "n"]
+            if total.isna().all():
+                share = 1.0
+            else:
+                share = max(0.0, 1 - float(parts.sum()) / float(total.iloc[0])) if parts.isna().any() else 0.0
+            shares[f"{label('variable', variable)} : {label('modality', str(modality))}"] = share
+    return shares
+
+
+def _labels(table: str) -> Callable[[str, str], str]:
+    declared = {c.name: {code.code: code.label_fr for code in c.codes or ()} for c in published(table)}
+    return lambda column, code: declared[column].get(code, code)

@@ -1,0 +1,208 @@
+"""The sums declared of each table hold of the persons counted, and no masked figure comes back through them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from raw_tables import incidence, losses, persons, raw_tables
+
+from pipeline.disclosure import described, successive
+from pipeline.disclosure.attack import attack, sums_of
+from pipeline.disclosure.facts import Sums
+from pipeline.disclosure.ledger import CELLS
+from pipeline.disclosure.tables import CountTable, protect, recoverable
+
+K = 11
+NOTHING = CELLS.empty_table()
+DOMINANCE = 0.85
+BUILD: dict[str, Callable[[pd.DataFrame], CountTable]] = {
+    **{name: partial(build, k=K) for name, build in described.ACTIVITY_TABLES.items()},
+    "measures": partial(described.measures, k=K, dominance=DOMINANCE),
+}
+drawn = st.builds(persons, st.integers(30, 400), st.integers(0, 2**32 - 1))
+
+
+def tables_of(cases: pd.DataFrame) -> list[CountTable]:
+    return [BUILD[name](raw) for name, raw in raw_tables(cases).items()]
+
+
+def cells_of(table: CountTable) -> dict[tuple[tuple[str, ...], str], int]:
+    return {
+        (tuple(str(row[name]) for name in table.keys), measure.column): row[measure.column]
+        for row in table.frame.to_pylist()
+        for measure in table.measures
+        if row[measure.column] is not None
+    }
+
+
+def publish(table: CountTable, base: int = 5) -> pa.Table:
+    return successive.publish(table, NOTHING, K, base=base).table
+
+
+@settings(max_examples=25, deadline=None)
+@given(cases=drawn)
+def test_every_declared_sum_holds_of_the_persons_counted(cases):
+    for table in tables_of(cases):
+        counts = cells_of(table)
+        sums = list(sums_of(table, list(counts)))
+        assert sums, table.name
+        for each in sums:
+            assert counts[each.total] == sum(counts[part] for part in each.parts), (table.name, each)
+
+
+@settings(max_examples=25, deadline=None)
+@given(cases=drawn, base=st.sampled_from([1, 5]))
+def test_no_count_under_k_is_published_and_none_comes_back_by_subtraction(cases, base):
+    for table in tables_of(cases):
+        made = publish(table, base)
+        published = Sums.of(table).count_table(table.name, made)
+        for measure in published.measures:
+            assert all(n is None or n >= K for n in made[measure.column].to_pylist()), table.name
+        assert recoverable(published, k=K) == [], table.name
+        truth = cells_of(table)
+        claims = attack([("2024-01", [published])], K, base=base)
+        assert [c for c in claims if 1 <= sum(truth[cell] for cell in c.cells) < K] == [], table.name
+
+
+@settings(max_examples=25, deadline=None)
+@given(cases=drawn)
+def test_a_share_is_a_published_count_over_a_published_total(cases):
+    totals = {
+        "participant_profile": {"variable": "all", "modality": "all"},
+        "referral_sources": {"source": "all"},
+        "exits": {"exit": "all"},
+    }
+    for name, raw in raw_tables(cases).items():
+        if name not in totals:
+            continue
+        made = publish(BUILD[name](raw)).to_pandas()
+        keys = list(BUILD[name](raw).keys)
+        whole = made.drop(columns=keys).set_index(pd.MultiIndex.from_frame(made[keys]))["n"]
+        for row in made.itertuples():
+            total = whole[tuple(totals[name].get(key, getattr(row, key)) for key in keys)]
+            if pd.isna(row.n) or pd.isna(total):
+                assert pd.isna(row.share) and row.suppressed
+            else:
+                assert row.share == row.n / total
+
+
+def test_a_masked_total_is_not_told_by_the_shares_of_its_parts():
+    # 20 persons of one risk against 5 of the other: the 5 are masked, and so is a total that would give them away.
+    raw = raw_tables(persons(400, 1))["exits"]
+    table = described.exits(raw, K)
+    kept = np.zeros((1, len(raw)), bool)
+    kept[0, raw.index[(raw["exit"] == "all") & (raw["leave_risk"] == "sickness")]] = True
+    made = protect(table, K, mask_zero=True, kept=kept).table.to_pandas()
+    mine = made[made["leave_risk"] == "sickness"]
+    assert mine["n"].notna().any() and mine["share"].isna().all()
+
+
+def test_a_measure_that_nearly_everyone_has_does_not_tell_who_lacks_it():
+    raw = pd.DataFrame(
+        [("assessment", "accepted", 195), ("assessment", "proposed", 200), ("assessment", "all", 395),
+         ("training", "accepted", 100), ("training", "proposed", 100), ("training", "all", 200), ("all", "all", 400)],
+        columns=["measure", "status", "n"],
+    ).assign(n_cost=0, total_cost=0.0, largest_cost=0.0)  # fmt: skip
+    made = publish(described.measures(raw, K, DOMINANCE)).to_pandas().set_index(["measure", "status"])["n"]
+    assert pd.isna(made["assessment", "all"])
+    assert made["training", "all"] == 200
+
+
+def test_a_zero_of_what_is_not_known_hides_no_true_group():
+    cases = persons(200, 3)
+    table = described.participant_profile(raw_tables(cases)["participant_profile"], K)
+    made = publish(table).to_pandas()
+    assert "unknown" not in set(made["modality"])
+    assert made[(made["platform_id"] == "all") & (made["variable"] == "sex")]["n"].notna().all()
+    one = pd.concat([cases, cases.tail(1).assign(sex="unknown")], ignore_index=True)
+    seen = publish(described.participant_profile(raw_tables(one)["participant_profile"], K)).to_pandas()
+    assert set(seen.loc[seen["modality"] == "unknown", "suppression_reason"]) == {"primary"}
+
+
+@settings(max_examples=60, deadline=None)
+@given(size=st.integers(150, 400), seed=st.integers(0, 2**32 - 1))
+def test_attrition_pools_small_losses_and_stays_a_chain(size, seed):
+    raw = losses(size, seed)
+    table = described.flow(raw, K)
+    counts = cells_of(table)
+    for each in sums_of(table, list(counts)):
+        assert counts[each.total] == sum(counts[part] for part in each.parts)
+    pooled = table.frame.to_pandas()
+    assert pooled["n_lost"].sum() == raw["n_lost"].sum()
+    for (_, step), rows in pooled.groupby(["arm", "step"], sort=False):
+        small = rows[rows["n_lost"] < K]
+        # A step may lose fewer than k in all: there is nobody to pool with.
+        assert small.empty or (len(rows) == 1 and rows["reason"].iloc[0] == "other_reasons"), step
+    assert all(
+        n is None or n >= K for name in ("n_entering", "n_lost", "n_leaving") for n in publish(table)[name].to_pylist()
+    )
+
+
+weekly = st.lists(st.integers(0, 14), min_size=5, max_size=60)
+
+
+@settings(max_examples=80, deadline=None)
+@given(events=weekly)
+def test_a_curve_moves_by_nobody_or_by_k_persons_and_never_shows_a_few(events):
+    counts = np.minimum(np.cumsum(events), 700)
+    table = described.curve("return_to_work_curve", incidence(counts, 700), K)
+    shown = publish(table, base=1).to_pandas()
+    visible = (shown["cumulative_incidence"].dropna() * 700).round().astype(int).to_numpy()
+    steps = np.abs(np.diff(visible))
+    assert ((steps == 0) | (steps >= K)).all()
+    assert ((visible == 0) | (visible >= K)).all()
+    assert (700 - visible >= K).all()
+    risk = np.abs(np.diff(shown["at_risk"].dropna().astype(int).to_numpy()))
+    assert ((risk == 0) | (risk >= K)).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(events=weekly, more=st.lists(st.integers(0, 6), min_size=60, max_size=60), newcomers=st.integers(0, 40))
+def test_a_curve_changes_from_one_release_to_the_next_by_nobody_or_by_k_persons(events, more, newcomers):
+    then = np.cumsum(events)
+    now = then + np.minimum(np.cumsum(more[: len(events)]), newcomers)
+    first = successive.publish(described.curve("return_to_work_curve", incidence(then, 1000), K), NOTHING, K, base=1)
+    table = described.curve("return_to_work_curve", incidence(now, 1000 + newcomers), K)
+    second = successive.publish(table, first.cells, K, base=1)
+    before, after = first.table.to_pandas(), second.table.to_pandas()
+    moved = (after["at_risk"] - before["at_risk"]).dropna().abs()
+    assert ((moved == 0) | (moved >= K)).all()
+    held = after["suppression_reason"].eq("increment") & ~after["suppressed"]
+    assert (after.loc[held, "cumulative_incidence"] == before.loc[held, "cumulative_incidence"]).all()
+    both = before["cumulative_incidence"].notna() & after["cumulative_incidence"].notna() & ~held
+    events_moved = (
+        (after["cumulative_incidence"] * (1000 + newcomers) - before["cumulative_incidence"] * 1000)[both].round().abs()
+    )
+    assert ((events_moved == 0) | (events_moved >= K)).all()
+
+
+def test_effects_of_a_row_move_together():
+    def raw(n_treated: int, n_comparison: int, difference: float) -> pd.DataFrame:
+        return pd.DataFrame(
+            [{"estimand": "ITT", "outcome": "days_on_leave", "horizon_months": 12, "stratum_type": "all",
+              "stratum": "all", "is_headline": True, "unit": "day", "reason": None, "n_treated": n_treated,
+              "n_comparison": n_comparison, "value_treated": 100.0, "value_comparison": 100.0 - difference,
+              "difference": difference, "ci_low": -9.0, "ci_high": 3.0, "ci_method": "jackknife", "e_value": 1.2}]
+        )  # fmt: skip
+
+    first = successive.publish(described.impact(raw(200, 400, -3.0)), NOTHING, K, base=5)
+    second = successive.publish(described.impact(raw(230, 405, -4.0)), first.cells, K, base=5)
+    (row,) = second.table.to_pylist()
+    assert (row["n_treated"], row["n_comparison"], row["difference"]) == (200, 400, -3.0)
+    assert (row["suppressed"], row["suppression_reason"]) == (False, "increment")
+    third = successive.publish(described.impact(raw(230, 440, -4.0)), second.cells, K, base=5)
+    assert third.table["difference"].to_pylist() == [-4.0]
+
+
+@pytest.mark.parametrize("accompanied", [5, 195])
+def test_uptake_is_not_said_where_a_few_are_in_or_out(accompanied):
+    made = publish(described.uptake({"n_treated": 200, "n_accompanied": accompanied}))
+    assert made["share"].to_pylist() == [None]
+    assert publish(described.uptake({"n_treated": 200, "n_accompanied": 50}))["share"].to_pylist() == [0.25]

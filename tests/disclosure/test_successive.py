@@ -1,0 +1,165 @@
+"""A month after others: what stands, what moves, and what all of them together tell."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from raw_tables import persons, raw_tables
+from test_described import BUILD
+
+from pipeline.disclosure import ledger, successive
+from pipeline.disclosure.attack import attack_newest
+from pipeline.disclosure.facts import Sums
+from pipeline.disclosure.ledger import CELLS
+from pipeline.disclosure.measured import differencing
+from pipeline.disclosure.tables import CountTable, Margin, Measure, recoverable
+
+K = 11
+
+
+def sources(counts: dict[str, int]) -> CountTable:
+    """Persons by source with their total."""
+    whole = {**counts, "all": sum(counts.values())}
+    frame = pa.table(
+        {"source": list(whole), "n": list(whole.values()), "share": pa.array([None] * len(whole), pa.float64())}
+    )
+    return CountTable(
+        "referral_sources", frame, ("source",), (Measure("n"),), (Margin(("source",), {"source": "all"}),),
+        rates={"share": ("n", "n")}, wholes={(name,): ("all",) for name in whole},
+    )  # fmt: skip
+
+
+def months(*tables: CountTable, base: int = 1) -> list[successive.Publication]:
+    """The tables one after the other, each against the ledger of those before."""
+    made: list[successive.Publication] = []
+    previous: dict[tuple[str, str], dict[str, object]] = {}
+    for table in tables:
+        before = pa.Table.from_pylist(list(previous.values()), CELLS)
+        history = [(f"2024-{number:02d}", month.cells) for number, month in enumerate(made, start=1)]
+        made.append(successive.publish(table, before, K, base=base, history=history))
+        previous |= {(row["key"], row["measure"]): row for row in made[-1].cells.to_pylist()}
+    return made
+
+
+def shown(made: successive.Publication) -> dict[str, int | None]:
+    return dict(zip(made.table["source"].to_pylist(), made.table["n"].to_pylist(), strict=True))
+
+
+def test_a_cell_kept_masked_takes_another_with_it():
+    # Month 1: `b` is too small and `c` hides it. Month 2: `b` has 13 persons, but only 5 of them joined.
+    first, second = months(sources({"a": 60, "b": 8, "c": 30}), sources({"a": 75, "b": 13, "c": 36}))
+    assert shown(first) == {"a": 60, "b": None, "c": None, "all": 98}
+    assert shown(second) == {"a": 75, "b": None, "c": None, "all": 124}
+    assert second.table["suppression_reason"].to_pylist() == [None, "increment", "increment", None]
+
+
+def test_a_cell_opens_once_k_persons_have_joined_and_its_partner_too():
+    _, second = months(sources({"a": 60, "b": 8, "c": 30}), sources({"a": 75, "b": 24, "c": 48}))
+    assert shown(second) == {"a": 75, "b": 24, "c": 48, "all": 147}
+
+
+def test_readers_remember_what_they_saw_so_that_it_hides_nothing():
+    # `b` becomes visible trouble in month 2 only; `a`, smaller, was published: `d`, never shown, would hide better.
+    first, second = months(sources({"a": 20, "b": 40, "d": 3, "e": 70}), sources({"a": 20, "b": 40, "d": 3, "e": 70}))
+    assert shown(first) == shown(second)
+
+
+def test_cells_that_move_do_not_tell_how_few_joined_the_rest():
+    # `a` gains 20 and the total 23: the 3 who joined `b` would be told, though each figure moved by k or stood.
+    first, second = months(sources({"a": 60, "b": 40}), sources({"a": 80, "b": 43}))
+    assert shown(second) == shown(first)
+    third = months(sources({"a": 60, "b": 40}), sources({"a": 80, "b": 43}), sources({"a": 90, "b": 52}))[2]
+    assert shown(third) == {"a": 90, "b": 52, "all": 142}
+
+
+def test_a_share_is_that_of_the_counts_shown_with_it():
+    _, second = months(sources({"a": 60, "b": 40, "c": 50}), sources({"a": 65, "b": 80, "c": 56}))
+    assert shown(second) == {"a": 60, "b": 80, "c": 50, "all": 201}
+    assert second.table["share"].to_pylist() == [60 / 201, 80 / 201, 50 / 201, 1.0]
+
+
+def test_the_same_month_again_is_the_same():
+    start, after = sources({"a": 60, "b": 8, "c": 30}), sources({"a": 75, "b": 13, "c": 30})
+    one, other = months(start, after)[1], months(start, after)[1]
+    assert one.table == other.table and one.cells == other.cells
+
+
+def test_one_person_less_is_not_seen():
+    before = sources({"a": 60, "b": 40, "c": 25})
+    _, second = months(before, sources({"a": 75, "b": 40, "c": 25}))
+    _, without = months(before, sources({"a": 75, "b": 39, "c": 25}))
+    assert shown(without)["b"] == shown(second)["b"] == 40
+
+
+QUICK = (Phase.explicit, Phase.reuse, Phase.generate)
+"""Five months are slow to shrink."""
+worlds = st.tuples(st.integers(40, 250), st.integers(0, 2**32 - 1), st.integers(0, 60))
+
+
+@settings(max_examples=3, deadline=None, phases=QUICK)
+@given(world=worlds, base=st.sampled_from([1, 5]))
+def test_five_months_together_bound_no_group_under_k(world, base):
+    start, seed, newcomers = world
+    everyone = persons(start + 4 * newcomers, seed)
+    growing = [everyone.iloc[: start + month * newcomers] for month in range(5)]
+    for name in ("platform_activity", "participant_profile", "referral_sources", "exits", "situations"):
+        tables = [BUILD[name](raw_tables(cases)[name]) for cases in growing]
+        made = months(*tables, base=base)
+        for month in made:
+            published = Sums.of(month.truth).count_table(name, month.table)
+            assert recoverable(published, k=K) == [], name
+            for column in (measure.column for measure in published.measures):
+                assert all(n is None or n >= K for n in month.table[column].to_pylist())
+        releases = [(f"2024-{number:02d}", month.cells) for number, month in enumerate(made, start=1)]
+        found = differencing([made[-1].truth], releases, K, base)
+        assert found is None or found.success == 0, (name, found)
+        assert found is None or found.control == 1, (name, found)
+
+
+def test_control_the_attacker_finds_what_cell_by_cell_holding_leaves_open():
+    first, second = sources({"a": 60, "b": 40}), sources({"a": 80, "b": 43})
+    before = months(first)[0]
+    cell_by_cell = ledger.apply_increment_rule(
+        ledger.cells_of(second, successive.protect(second, K, base=1)), before.cells, K
+    )
+    seen = [
+        replace(table, frame=ledger.with_cells(table.frame.append_column("suppressed", pa.array([False] * 3))
+                .append_column("suppression_reason", pa.nulls(3, pa.string())), ("source",), cells))
+        for table, cells in ((first, before.cells), (second, cell_by_cell))
+    ]  # fmt: skip
+    claims = attack_newest([("2024-01", [seen[0]]), ("2024-02", [seen[1]])], K)
+    assert [(c.kind, c.cells, c.low) for c in claims] == [("group_change", ((("b",), "n"),), 3)]
+
+
+def test_a_hundred_thousand_cells_take_seconds():
+    import time
+
+    rng = np.random.default_rng(1)
+    rows = 50_000
+    frame = pa.table(
+        {"source": [f"s{i}" for i in range(rows)], "n": rng.integers(0, 60, rows), "m": rng.integers(0, 60, rows)}
+    )
+    table = CountTable("referral_sources", frame, ("source",), (Measure("n"), Measure("m")))
+    grown = replace(table, frame=frame.set_column(1, "n", pa.array(frame["n"].to_numpy() + rng.integers(0, 20, rows))))
+    first = successive.publish(table, CELLS.empty_table(), K, base=5)
+    started = time.perf_counter()
+    second = successive.publish(grown, first.cells, K, base=5)
+    assert second.cells.num_rows == 2 * rows
+    assert time.perf_counter() - started < 60  # seconds on an idle core: 5
+
+
+def test_rates_of_a_row_without_total_follow_the_held_total():
+    def table(counts: dict[str, int]) -> pd.DataFrame:
+        return pd.DataFrame(
+            [{"stage": "final", "dimension": "diagnosis_social", "modality": m, "n": n, "n_initial": n}
+             for m, n in counts.items()]
+        )  # fmt: skip
+
+    build = BUILD["situations"]
+    first, second = months(build(table({"improved": 40, "stable": 60})), build(table({"improved": 40, "stable": 65})))
+    assert first.table["share"].to_pylist() == second.table["share"].to_pylist() == [0.4, 0.6]
