@@ -36,12 +36,15 @@ from pipeline.study.covariates import band_label, bands
 from pipeline.study.step import COHORT, ESTIMANDS, MATCHING, OUTCOMES_STEP, Calendar, open_study
 from pipeline.study.weekly import weekly_states
 from pipeline.tables import codes
+from pipeline.tables.model import Role
+from pipeline.tables.published import published
 
 STEP = "effects"
 HEADLINE = ("ITT", "days_on_leave")
 STRATA = ("risk", "status", "sex", "age_band", "cause", "elapsed_band")
 STRATUM_OUTCOMES = ("days_on_leave", "sustained_return_to_work")
 GATE, PLACEBO = "gate", "placebo"
+NOT_RAW = ("release", "suppressed", "suppression_reason")
 Row = dict[str, Any]
 
 
@@ -76,11 +79,10 @@ def estimate(run: Run) -> StepReport:
             tables["return_to_work_curve"] += _incidence(protocol, estimand, found, reason)
         run.progress("estimating", 3, 4)
         facts["uptake"] = _uptake(connection, opened.get("ITT"), protocol)
-    frames = {name: pd.DataFrame(rows) for name, rows in tables.items()}
-    frames["placebo"] = pd.DataFrame([_placebo_row(verdict, tested.get(verdict.test)) for verdict in placebos])
-    frames["sensitivity"] = pd.DataFrame(specifications)
-    balance = pd.read_parquet(home.artefact(release, MATCHING, "balance"))
-    frames["balance"] = balance.assign(reason=None) if len(balance) else balance
+    tables["placebo"] = [_placebo_row(verdict, tested.get(verdict.test)) for verdict in placebos]
+    tables["sensitivity"] = specifications
+    tables["balance"] = pd.read_parquet(home.artefact(release, MATCHING, "balance")).to_dict("records")
+    frames = {name: raw_frame(name, rows) for name, rows in tables.items()}
     facts["held"] = held
     for name, frame in frames.items():
         frame.to_parquet(home.artefact(release, STEP, name))
@@ -93,6 +95,33 @@ def estimate(run: Run) -> StepReport:
     report.figures["effect withheld"] = ", ".join(f"{k}: {v}" for k, v in held.items()) or "no"
     run.progress("estimating", 4, 4)
     return report
+
+
+PERSONS_BEHIND: dict[str, tuple[str, ...]] = {
+    "on_leave_curve": ("n_persons",),
+    "savings": ("n_comparison", "n_entered", "largest_share"),
+    "power": ("n_comparison",),
+    "balance": ("n_treated",),
+    "sensitivity": ("n_treated", "n_comparison"),
+    "placebo": ("n_treated",),
+}
+"""Columns of a raw table that are not published: the persons its figures rest on, for the disclosure control."""
+
+
+def raw_frame(name: str, rows: list[Row]) -> pd.DataFrame:
+    """Rows of an estimate table with every column it can have, whatever was withheld; figures as float64.
+
+    Args:
+        name: published table.
+        rows: what was estimated; a withheld row holds its keys and its reason alone.
+    """
+    declared = published(name)
+    numbers = [c.name for c in declared if c.role in (Role.COUNT, Role.ESTIMATE)] + list(PERSONS_BEHIND.get(name, ()))
+    texts = [c.name for c in declared if c.name not in numbers and c.name not in NOT_RAW]
+    frame = pd.DataFrame(rows, columns=[*texts, *numbers, "reason"])
+    frame[numbers] = frame[numbers].astype("float64")
+    frame["reason"] = frame["reason"].astype(object).where(frame["reason"].notna(), None)
+    return frame
 
 
 def open_estimand(run: Run, estimand: str) -> Analysis:
@@ -225,13 +254,14 @@ def _savings(
                 euros = horizon.outcomes["allowance_eur"]
                 if perimeter == "allowances_and_invalidity":
                     euros = euros + horizon.invalidity_eur
-                base = matched_difference(found.sample, euros, horizon.complete)
-                days_base = matched_difference(found.sample, horizon.outcomes["days_on_leave"], horizon.complete)
-                per_day = base.value_comparison / days_base.value_comparison if days_base.value_comparison else math.nan
+                rule, days_on_leave = run.protocol.inference, horizon.outcomes["days_on_leave"]
+                levels = {"level": rule.level, "minimum_clusters": rule.minimum_departments}
+                base = matched_difference(found.sample, euros, horizon.complete, **levels)  # type: ignore[arg-type]
+                on_leave = matched_difference(found.sample, days_on_leave, horizon.complete).value_comparison
                 result = savings(
-                    found.sample, euros, horizon.outcomes["days_on_leave"], horizon.complete,
-                    cost_per_person=cost, mean_daily_allowance=per_day,
-                    level=run.protocol.inference.level, minimum_clusters=run.protocol.inference.minimum_departments,
+                    found.sample, euros, days_on_leave, horizon.complete, cost_per_person=cost,
+                    mean_daily_allowance=base.value_comparison / on_leave if on_leave else math.nan,
+                    **levels,  # type: ignore[arg-type]
                 )  # fmt: skip
                 treated = found.sample.treated & horizon.complete
                 row |= {
