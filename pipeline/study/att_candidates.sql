@@ -22,7 +22,7 @@ contacts AS (
 accompanied AS (
     SELECT c.person, c.first_contact, p.department_code AS platform_department
     FROM contacts AS c
-    LEFT JOIN platforms AS p USING (platform_id)
+    JOIN platforms AS p USING (platform_id)
 ),
 on_leave AS (
     SELECT

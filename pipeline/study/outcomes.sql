@@ -53,8 +53,8 @@ pension AS (
 SELECT
     m.member,
     m.time_zero + CAST($days AS INTEGER) <= $follow_up_end AS complete,
-    coalesce(d.days_on_leave, 0) AS days_on_leave,
-    coalesce(d.days_part_time, 0) AS days_part_time,
+    CAST(coalesce(d.days_on_leave, 0) AS BIGINT) AS days_on_leave,
+    CAST(coalesce(d.days_part_time, 0) AS BIGINT) AS days_part_time,
     CAST(coalesce(e.allowance_eur, 0) AS DOUBLE) AS allowance_eur,
     CAST(coalesce(v.invalidity_eur, 0) AS DOUBLE) AS invalidity_eur,
     h.employed

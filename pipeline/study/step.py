@@ -33,6 +33,12 @@ REASONS = (
 )  # fmt: skip
 """Reasons a candidate is turned away, in the order in which they are asked."""
 NO_PLATFORM = dt.date(2999, 12, 31)
+DESIGNATED = """
+    CREATE OR REPLACE TEMP VIEW designated AS
+    SELECT department_code, min(opening_date) AS opening_date,
+           CASE WHEN bool_or(closing_date IS NULL) THEN NULL ELSE max(closing_date) END AS closing_date
+    FROM platforms GROUP BY department_code"""
+"""A département with several platforms over time is open from the first opening to the last closing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +87,7 @@ def open_study(connection: Connection, home: Home, release: str) -> None:
     for table in of_step(LEAVE):
         database.view(connection, table.name, home.artefact(release, LEAVE, table.name))
     connection.execute(sectors.macro())
-    # A département with several platforms over time is open from the first opening to the last closing.
-    connection.execute("""
-        CREATE OR REPLACE TEMP VIEW designated AS
-        SELECT department_code, min(opening_date) AS opening_date,
-               CASE WHEN bool_or(closing_date IS NULL) THEN NULL ELSE max(closing_date) END AS closing_date
-        FROM platforms GROUP BY department_code""")
+    connection.execute(DESIGNATED)
 
 
 def candidates(connection: Connection, protocol: Protocol, dates: Calendar, estimand: str) -> pa.Table:

@@ -29,20 +29,29 @@ described AS (
     GROUP BY r.person, r.case_number, a.agreement_date
 ),
 first_case AS (
-    SELECT *, row_number() OVER (PARTITION BY person ORDER BY first_contact_date, case_number) AS nth FROM described
+    SELECT * EXCLUDE (nth)
+    FROM (SELECT *, row_number() OVER (PARTITION BY person ORDER BY first_contact_date, case_number) AS nth FROM described)
+    WHERE nth = 1
+),
+facts AS (
+    -- Register facts: the last row delivered up to the month of first contact, else the first.
+    SELECT
+        f.person,
+        coalesce(
+            max_by(h, h.valid_from) FILTER (WHERE h.valid_from <= strftime(f.first_contact_date, '%Y-%m')),
+            min_by(h, h.valid_from)
+        ) AS h
+    FROM first_case AS f
+    JOIN person_history AS h USING (person)
+    GROUP BY f.person
 )
 SELECT
-    f.* EXCLUDE (nth),
+    f.*,
     p.sex,
     year(f.first_contact_date) - p.birth_year AS age,
-    coalesce(
-        max_by(h.department_code, h.valid_from) FILTER (WHERE h.valid_from <= strftime(f.first_contact_date, '%Y-%m')),
-        min_by(h.department_code, h.valid_from)
-    ) AS department_code,
-    coalesce(max_by(h.employer_size, h.valid_from), 'not_given') AS employer_size,
-    coalesce(max_by(sector_of(h.activity_code), h.valid_from), 'unknown') AS sector
+    k.h.department_code AS department_code,
+    coalesce(k.h.employer_size, 'not_given') AS employer_size,
+    coalesce(sector_of(k.h.activity_code), 'unknown') AS sector
 FROM first_case AS f
 JOIN persons AS p USING (person)
-LEFT JOIN person_history AS h USING (person)
-WHERE f.nth = 1
-GROUP BY ALL
+LEFT JOIN facts AS k USING (person)

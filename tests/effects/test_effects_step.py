@@ -1,0 +1,219 @@
+"""The step `effects` on a small territory without any effect: what is withheld, when, and why."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.effects.analysis import OUTCOME_UNITS
+from pipeline.effects.step import estimate, open_estimand
+from pipeline.home import Home
+from pipeline.leave.step import rebuild_leaves
+from pipeline.matching.step import match
+from pipeline.run import Run, StepReport
+from pipeline.study.step import build_cohort, measure_outcomes
+from tests.study.worlds import PROTOCOL, RELEASE, drawn_territory
+
+SPECIFICATIONS = {
+    *(f"{name}_{estimand}" for estimand in ("itt", "att") for name in (
+        "protocol", "caliper_0_1", "caliper_none", "ratio_1", "ratio_5", "with_replacement", "without_self_employed")),
+    "trigger_90_itt", "gap_0_itt", "gap_7_itt", "gap_30_itt",
+}  # fmt: skip
+STEPS = (rebuild_leaves, build_cohort, match, measure_outcomes)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    run = drawn_territory(seed=2).write(tmp_path_factory.mktemp("effects"))
+    for step in STEPS:
+        step(run)
+    return run
+
+
+@pytest.fixture(scope="module")
+def estimated(prepared: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, StepReport]:
+    run = copied(prepared, tmp_path_factory.mktemp("estimated"))
+    return run, estimate(run)
+
+
+def copied(run: Run, root: Path, **inference: Any) -> Run:
+    """The same prepared home, in a place of its own, with another section `inference`."""
+    shutil.copytree(run.home.root, root / "home", dirs_exist_ok=True)
+    rule = PROTOCOL.inference.model_copy(update=inference)
+    return replace(run, home=Home(root / "home"), protocol=PROTOCOL.model_copy(update={"inference": rule}))
+
+
+def read(run: Run, name: str) -> pd.DataFrame:
+    frame: pd.DataFrame = pq.read_table(run.home.artefact(RELEASE, "effects", name)).to_pandas()
+    return frame
+
+
+def facts(run: Run) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(run.home.artefact(RELEASE, "effects", "facts", "json").read_text())
+    return found
+
+
+def fail_the_gate(run: Run, *estimands: str) -> None:
+    path = run.home.artefact(RELEASE, "matching", "gate", "json")
+    verdicts = json.loads(path.read_text())
+    for name in estimands:
+        verdicts[name] = {"status": "fail", "sentences": ["smd of age is 0.400"]}
+    path.write_text(json.dumps(verdicts))
+
+
+def stated(run: Run, estimand: str) -> bool:
+    """Whether any value of an effect of the estimand is there."""
+    columns = {
+        "impact": ["difference", "value_treated"], "savings": ["net_eur_per_person"], "sensitivity": ["difference"],
+        "on_leave_curve": ["share_on_leave"], "return_to_work_curve": ["cumulative_incidence"],
+    }  # fmt: skip
+    for name, values in columns.items():
+        table = read(run, name)
+        mine = table[table["estimand"] == estimand]
+        assert len(mine) > 0, name
+        if mine.reindex(columns=values).notna().any(axis=None):
+            return True
+    return False
+
+
+def test_a_fair_comparison_is_stated_for_every_outcome_and_horizon(estimated: tuple[Run, StepReport]) -> None:
+    run, report = estimated
+    assert facts(run)["held"] == {}
+    assert not report.failures
+    impact = read(run, "impact")
+    whole = impact[impact["stratum_type"] == "all"]
+    assert set(whole["outcome"]) == set(OUTCOME_UNITS)
+    assert len(whole) == 2 * len(OUTCOME_UNITS) * 3
+    assert whole["difference"].notna().all()
+    assert impact["is_headline"].sum() == 1
+    headline = impact[impact["is_headline"]].iloc[0]
+    assert (headline["estimand"], headline["outcome"], headline["horizon_months"]) == ("ITT", "days_on_leave", 12)
+    assert headline["ci_low"] < 0 < headline["ci_high"]  # there is no effect in this territory
+    assert headline["difference"] == pytest.approx(headline["value_treated"] - headline["value_comparison"])
+
+
+def test_the_curve_of_returns_and_the_published_share_are_the_same_quantity(estimated: tuple[Run, StepReport]) -> None:
+    run, _ = estimated
+    found = open_estimand(run, "ITT")
+    share = found.horizons[12].outcomes["sustained_return_to_work"]
+    first = (found.event == "sustained_return_to_work") & (found.event_day < 365)
+    known = found.horizons[12].known("sustained_return_to_work")
+    assert (known == (found.followed_days >= 365)).all()
+    assert (share[known] == first[known]).all()
+    curve = read(run, "return_to_work_curve")
+    ends = curve[(curve["estimand"] == "ITT") & (curve["week"] == 52)].groupby("arm")["cumulative_incidence"].sum()
+    assert (ends <= 1 + 1e-9).all()
+
+
+def test_the_specification_curve_has_every_row_and_starts_with_the_protocol(
+    estimated: tuple[Run, StepReport],
+) -> None:
+    table = read(estimated[0], "sensitivity").set_index("specification")
+    assert set(table.index) == SPECIFICATIONS
+    impact = read(estimated[0], "impact")
+    headline = impact[impact["is_headline"]].iloc[0]
+    assert table.loc["protocol_itt", "difference"] == headline["difference"]
+    assert table.loc["gap_7_itt", "difference"] == pytest.approx(headline["difference"])  # no gaps in this territory
+    assert table["difference"].notna().all()
+    assert table.loc["trigger_90_itt", "n_treated"] < table.loc["protocol_itt", "n_treated"]
+
+
+def test_curves_are_whole_or_cut_by_the_calendar_and_power_is_said(estimated: tuple[Run, StepReport]) -> None:
+    on_leave = read(estimated[0], "on_leave_curve")
+    start = on_leave[on_leave["week"] == 0]
+    assert (start["share_on_leave"] == 1).all()
+    assert on_leave["share_on_leave"].between(0, 1).all()
+    power = read(estimated[0], "power")
+    assert (power["minimum_detectable_effect"] > 0).all()
+
+
+def test_the_placebos_are_tested_or_say_why_not(estimated: tuple[Run, StepReport]) -> None:
+    table = read(estimated[0], "placebo").set_index("test")
+    assert set(table.index) == {"pre_period_days_itt", "pre_period_days_att", "placebo_departments", "placebo_opening"}
+    carried = ["pre_period_days_itt", "pre_period_days_att", "placebo_departments"]
+    assert all(table.loc[name, "passed"] is True for name in carried)
+    assert table.loc["placebo_opening", "passed"] is None
+    assert "not enough history" in table.loc["placebo_opening", "description"]
+
+
+def test_a_failed_gate_withholds_before_any_outcome_is_opened(prepared: Run, tmp_path: Path) -> None:
+    run = copied(prepared, tmp_path)
+    fail_the_gate(run, "ITT", "ATT")
+    shutil.rmtree(run.home.work(RELEASE) / "outcomes")  # nothing is there to be opened
+    report = estimate(run)
+    assert facts(run)["held"] == {"ITT": "gate", "ATT": "gate"}
+    for estimand in ("ITT", "ATT"):
+        assert not stated(run, estimand)
+    for name in ("impact", "savings", "sensitivity", "power"):
+        assert (read(run, name)["reason"] == "gate").all(), name
+    assert read(run, "placebo")["passed"].isna().all()
+    assert not report.failures
+
+
+def test_a_failed_gate_withholds_its_own_estimand_alone(prepared: Run, tmp_path: Path) -> None:
+    run = copied(prepared, tmp_path)
+    fail_the_gate(run, "ATT")
+    estimate(run)
+    assert facts(run)["held"] == {"ATT": "gate"}
+    assert stated(run, "ITT")
+    assert not stated(run, "ATT")
+
+
+def test_withheld_rows_keep_the_keys_of_stated_ones(
+    prepared: Run, estimated: tuple[Run, StepReport], tmp_path: Path
+) -> None:
+    run = copied(prepared, tmp_path)
+    fail_the_gate(run, "ITT", "ATT")
+    estimate(run)
+    for name, keys in {
+        "impact": ["estimand", "outcome", "horizon_months", "stratum_type", "stratum"],
+        "savings": ["estimand", "perimeter", "horizon_months"],
+        "sensitivity": ["specification"],
+        "placebo": ["test"],
+        "power": ["estimand", "outcome", "horizon_months"],
+    }.items():
+        one, two = (read(which, name)[keys].to_records(index=False).tolist() for which in (estimated[0], run))
+        assert sorted(one) == sorted(two), name
+
+
+def test_a_failed_placebo_withholds_the_effect_and_shows(prepared: Run, tmp_path: Path) -> None:
+    run = copied(prepared, tmp_path, placebo_level=0.999)  # nearly any difference is told apart from zero
+    report = estimate(run)
+    placebo = read(run, "placebo")
+    failed = placebo[placebo["passed"].eq(False)]
+    assert len(failed) > 0
+    assert set(report.failures) == {f"placebo:{test}" for test in failed["test"]}
+    held = facts(run)["held"]
+    assert held == dict.fromkeys(failed["estimand"], "placebo")
+    for estimand in held:
+        assert not stated(run, estimand)
+        impact = read(run, "impact")
+        assert (impact[impact["estimand"] == estimand]["reason"] == "placebo").all()
+    assert placebo["difference"].notna().sum() == 3  # the falsification itself is shown
+    assert read(run, "power")["minimum_detectable_effect"].notna().any()
+
+
+def test_too_few_departements_leave_no_interval_and_say_so(prepared: Run, tmp_path: Path) -> None:
+    run = copied(prepared, tmp_path, minimum_departments=5)  # there are four
+    estimate(run)
+    impact = read(run, "impact")
+    stated_rows = impact[impact["difference"].notna()]
+    assert (stated_rows["reason"] == "too_few_clusters").all()
+    assert stated_rows["ci_low"].isna().all()
+    assert (read(run, "savings")["reason"] == "too_few_clusters").all()
+
+
+def test_the_same_files_give_the_same_bytes(estimated: tuple[Run, StepReport], tmp_path: Path) -> None:
+    again = drawn_territory(seed=2).write(tmp_path, shuffle=9)
+    for step in (*STEPS, estimate):
+        step(again)
+    for name in ("impact", "savings", "sensitivity", "placebo", "return_to_work_curve", "on_leave_curve", "power"):
+        one, two = (run.home.artefact(RELEASE, "effects", name).read_bytes() for run in (estimated[0], again))
+        assert one == two, name
