@@ -78,8 +78,8 @@ def data_quality(intakes: list[Intake], verdicts: pa.Table) -> pd.DataFrame:
         for row in _rows(intake.delivery, table, counts, judged[intake.delivery, table])
     ]
     frame = pd.DataFrame(rows)
-    rows = frame["rows_read"].where(frame["rows_read"] > 0)
-    frame["rate"] = (frame["rows_quarantined"] + frame["rows_flagged"]) / rows
+    read = frame["rows_read"].where(frame["rows_read"] > 0)
+    frame["rate"] = (frame["rows_quarantined"] + frame["rows_flagged"]) / read
     return frame.sort_values(["delivery", "input_table", "rule"], ignore_index=True)
 
 

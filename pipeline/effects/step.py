@@ -81,7 +81,7 @@ def estimate(run: Run) -> StepReport:
         facts["uptake"] = _uptake(connection, opened.get("ITT"), protocol)
     tables["placebo"] = [_placebo_row(verdict, tested.get(verdict.test)) for verdict in placebos]
     tables["sensitivity"] = specifications
-    tables["balance"] = pd.read_parquet(home.artefact(release, MATCHING, "balance")).to_dict("records")
+    tables["balance"] = pq.read_table(home.artefact(release, MATCHING, "balance")).to_pylist()
     frames = {name: raw_frame(name, rows) for name, rows in tables.items()}
     facts["held"] = held
     for name, frame in frames.items():

@@ -59,7 +59,7 @@ def rebuild_leaves(run: Run) -> StepReport:
 
 def _durations(connection: Connection) -> pd.DataFrame:
     """Classes of duration, to be held against national orders of magnitude."""
-    return connection.sql("""
+    found: pd.DataFrame = connection.sql("""
         SELECT risk,
                CASE WHEN days <= 7 THEN '1 to 7 days' WHEN days <= 30 THEN '8 to 30 days'
                     WHEN days <= 90 THEN '31 to 90 days'
@@ -67,3 +67,4 @@ def _durations(connection: Connection) -> pd.DataFrame:
                     ELSE 'over 365 days' END AS duration,
                count(*) AS leaves, round(avg(days), 1) AS mean_days
         FROM leave_spells WHERE NOT censored GROUP BY ALL ORDER BY risk, min(days)""").df()
+    return found

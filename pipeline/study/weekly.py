@@ -12,6 +12,7 @@ from pipeline import database
 from pipeline.database import Connection
 
 NOT_OBSERVED = 255
+SPAN = ("member", "first_week", "last_week")
 
 
 def weekly_states(connection: Connection, members: pa.Table, weeks: int, follow_up_end: dt.date) -> NDArray[np.uint8]:
@@ -31,7 +32,7 @@ def weekly_states(connection: Connection, members: pa.Table, weeks: int, follow_
     state = np.zeros((len(members), weeks + 1), dtype=np.uint8)
     for code in (1, 2):  # part-time lies within leave, so it is laid over it
         chosen = (spans["state"] == code) & (spans["first_week"] <= spans["last_week"])
-        row, first, last = (spans[name][chosen] for name in ("member", "first_week", "last_week"))
+        row, first, last = (np.asarray(spans[name], dtype=np.int64)[chosen] for name in SPAN)
         change = np.zeros((len(members), weeks + 2), dtype=np.int32)
         np.add.at(change, (row, first), 1)
         np.add.at(change, (row, last + 1), -1)

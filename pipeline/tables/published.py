@@ -154,7 +154,8 @@ SAVINGS = _table(
 
 BALANCE = _table(
     "balance", "Ressemblance des groupes comparés", "Balance of the matched groups", "estimand covariate",
-    ESTIMAND, _key("covariate", T, "caractéristique avant l'inclusion", "covariate before time zero", codes=c.COVARIATE),
+    ESTIMAND,
+    _key("covariate", T, "caractéristique avant l'inclusion", "covariate before time zero", codes=c.COVARIATE),
     _estimate("smd_before", "différence standardisée avant appariement", "standardised difference before matching",
               "standard deviation", "treated minus comparison over the treated's standard deviation"),
     _estimate("smd_after", "différence standardisée après appariement", "standardised difference after matching",

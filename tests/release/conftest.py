@@ -9,10 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from pipeline.disclosure.facts import Attack, Fidelity, Microdata, ReleaseFacts, Sums
 from pipeline.disclosure.tables import CountTable, Margin, Measure
 from pipeline.home import Home, Landing
 from pipeline.protocol import Protocol
-from pipeline.disclosure.facts import Attack, Fidelity, Microdata, ReleaseFacts, Sums
 from pipeline.release.write import write_release
 from pipeline.run import Run
 from pipeline.tables.model import Role
@@ -174,7 +174,9 @@ def example_rows() -> dict[str, Rows]:
         "placebo": [
             {"test": name, **itt, "difference": 0.4, "ci_low": -2.0, "ci_high": 2.8, "passed": passed,
              "description": name}
-            for name, passed in (("placebo_opening", True), ("placebo_departments", True), ("pre_period_days_itt", None))
+            for name, passed in (
+                ("placebo_opening", True), ("placebo_departments", True), ("pre_period_days_itt", None),
+            )
         ],
         "power": [
             {**itt, "outcome": "days_on_leave", "horizon_months": 12, "n_treated": 4180,

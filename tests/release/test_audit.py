@@ -9,8 +9,8 @@ from html import unescape
 import pytest
 from conftest import as_tables, example_facts, example_rows
 
-from pipeline.release.audit import RULES
 from pipeline.disclosure.facts import Fidelity, ReleaseFacts
+from pipeline.release.audit import RULES
 from pipeline.release.verify import verify
 from pipeline.release.write import write_release
 

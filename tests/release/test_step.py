@@ -6,10 +6,10 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import RELEASE, as_tables, example_facts, example_rows
 
+from pipeline.disclosure.facts import FactsError
 from pipeline.disclosure.ledger import CELLS
 from pipeline.disclosure.step import PENDING
 from pipeline.release.errors import ReleaseError
-from pipeline.disclosure.facts import FactsError
 from pipeline.release.step import publish
 from pipeline.run import Run
 
