@@ -97,34 +97,29 @@ def impact(raw: pd.DataFrame) -> CountTable:
         ("positive_comparison", "value_comparison", "n_comparison"),
     ):
         raw[part] = (raw[value] * raw[persons]).round().where(share) if value in raw else None
-    margins = []
-    # A set belongs to one stratum of each kind; where a kind's strata hold everyone they add up to the whole.
-    context = ["estimand", "outcome", "horizon_months"]
-    whole = raw[raw["stratum_type"] == ALL].set_index(context)["n_treated"]
-    for kind, part in raw[raw["stratum_type"] != ALL].groupby("stratum_type"):
-        added = part.groupby(context)["n_treated"].sum()
-        if (added == whole.reindex(added.index)).all() and part["n_treated"].notna().all():
-            margins.append(kind)
-    links = [
-        Link(
-            ((*key, ALL, ALL), "n_treated"),
-            tuple(((*key, row.stratum_type, row.stratum), "n_treated") for row in rows.itertuples()),
-        )
-        for kind in margins
-        for key, rows in raw[raw["stratum_type"] == kind].groupby(context)
-    ]
-    links = [
-        Link((tuple(str(v) for v in link.total[0]), link.total[1]),
-             tuple((tuple(str(v) for v in key), measure) for key, measure in link.parts))
-        for link in links
-    ]  # fmt: skip
     both, parts = ("n_treated", "n_comparison"), ("positive_treated", "positive_comparison")
+    links = tuple(_strata_links(raw))
     return CountTable(
         "impact", _frame("impact", raw, helpers=parts, preset=True), _keys("impact"),
         (*(Measure(name) for name in both), *(Measure(p, share_of=n) for p, n in zip(parts, both, strict=True))),
-        links=tuple(links), dependents=dict.fromkeys(_estimates("impact"), (*both, *parts)), helpers=parts,
+        links=links, dependents=dict.fromkeys(_estimates("impact"), (*both, *parts)), helpers=parts,
         behind=(*both, *parts), preset=PRESET,
     )  # fmt: skip
+
+
+def _strata_links(raw: pd.DataFrame) -> Iterator[Link]:
+    """A set belongs to one stratum of each kind: where a kind's strata hold everyone, they add up to the whole."""
+    context = ["estimand", "outcome", "horizon_months"]
+    for group, rows in raw.groupby(context, sort=True):
+        key = tuple(str(value) for value in (group if isinstance(group, tuple) else (group,)))
+        whole = rows.loc[rows["stratum_type"] == ALL, "n_treated"].sum()
+        for kind, strata in rows[rows["stratum_type"] != ALL].groupby("stratum_type", sort=True):
+            if strata["n_treated"].notna().all() and strata["n_treated"].sum() == whole:
+                listed = [str(stratum) for stratum in strata["stratum"]]
+                yield Link(
+                    ((*key, ALL, ALL), "n_treated"),
+                    tuple(((*key, str(kind), stratum), "n_treated") for stratum in listed),
+                )
 
 
 def curve(name: str, raw: pd.DataFrame, k: int) -> CountTable:
@@ -217,7 +212,7 @@ def flow(raw: pd.DataFrame, k: int) -> CountTable:
     pooled = pd.concat([_pool(rows, k) for _, rows in raw.groupby(["estimand", "arm"], sort=True)], ignore_index=True)
     links = []
     for _, rows in pooled.groupby(["estimand", "arm"], sort=False):
-        listed = [tuple(getattr(row, key) for key in _keys("flow")) for row in rows.itertuples()]
+        listed = list(rows[list(_keys("flow"))].astype(str).itertuples(index=False, name=None))
         links += [Link((before, "n_leaving"), ((after, "n_entering"),)) for before, after in itertools.pairwise(listed)]
     counts = ("n_entering", "n_lost", "n_leaving")
     return CountTable(
@@ -230,7 +225,7 @@ def _pool(rows: pd.DataFrame, k: int) -> pd.DataFrame:
     """One arm's losses in order; within each step the reasons that lost fewer than k persons become `other_reasons`."""
     found, left = [], int(rows["n_entering"].iloc[0])
     for step, part in rows.groupby("step", sort=False):
-        lost = {str(row.reason): int(row.n_lost) for row in part.itertuples() if row.n_lost}
+        lost = {str(reason): int(n) for reason, n in zip(part["reason"], part["n_lost"].tolist(), strict=True) if n}
         small = [reason for reason, n in lost.items() if n < k]
         pooled = sum(lost[reason] for reason in small)
         # One more reason joins while the pool itself is too small to be told.
@@ -291,7 +286,7 @@ def referral_sources(raw: pd.DataFrame, k: int) -> CountTable:
     total = raw[raw["source"] == ALL].set_index("quarter")["n"]
     raw = raw.assign(
         total=raw["quarter"].map(total),
-        outside_article_56=[None if s == ALL else s in OUTSIDE_ARTICLE_56 for s in raw["source"]],
+        outside_article_56=raw["source"].isin(OUTSIDE_ARTICLE_56).astype("boolean").mask(raw["source"] == ALL),
     )
     raw = raw.assign(whole=_whole(raw["total"], raw["source"] == ALL, k))
     return CountTable(
@@ -328,8 +323,8 @@ def measures(raw: pd.DataFrame, k: int, dominance: float) -> CountTable:
         (Measure("n", share_of="whole"), Measure("n_cost"), Measure("n_without")),
         margins=(Margin(("status",), {"status": ALL}, measures=("n", "n_cost")),),
         links=tuple(
-            Link(((ALL, ALL), "n"), (((row.measure, ALL), "n"), ((row.measure, ALL), "n_without")))
-            for row in raw[itself & ~everyone].itertuples()
+            Link(((ALL, ALL), "n"), (((measure, ALL), "n"), ((measure, ALL), "n_without")))
+            for measure in raw.loc[itself & ~everyone, "measure"].astype(str).tolist()
         ),
         rates={"share": ("n", "total")},
         wholes=_denominators(raw[~itself], keys, {"status": ALL})

@@ -129,9 +129,11 @@ def cells_of(table: CountTable, protected: Protected) -> pa.Table:
         persons = truth[list(behind)].fillna(0).astype(np.int64).to_numpy()
         value = shown[column].to_numpy(np.float64, na_value=np.nan) if column in shown else protected.counts[column]
         part = pd.DataFrame({"key": keys, "measure": column, "value": value, "persons": list(persons)})
-        part["counted"] = truth[column].astype("Float64").round().astype("Int64") if column in counts else pd.NA
-        part["masked"] = np.isnan(value)
-        part["reason"] = np.where(part["masked"], shown["suppression_reason"].to_numpy(object), None)
+        counted = truth[column].astype("Float64").round().astype("Int64")
+        part["counted"] = counted if column in counts else pd.Series([pd.NA] * len(part), dtype="Int64")
+        masked = np.isnan(np.asarray(value, dtype=np.float64))
+        reasons = shown["suppression_reason"].to_numpy(object)
+        part = part.assign(masked=masked, reason=pd.Series(np.where(masked, reasons, None), dtype=object))
         parts.append(part[truth[column].notna().to_numpy()])
     if not parts:
         return CELLS.empty_table()

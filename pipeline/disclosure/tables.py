@@ -585,8 +585,8 @@ def _groups(keys: pd.DataFrame) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.i
     """Group number of each row (in order of appearance) and the numbers in use."""
     if not keys.shape[1]:
         return np.zeros(len(keys), np.int64), np.zeros(min(len(keys), 1), np.int64)
-    group = keys.groupby(list(keys.columns), sort=False).ngroup().to_numpy(np.int64)
-    return group.copy(), np.arange(int(group.max(initial=-1)) + 1)
+    group = np.array(keys.groupby(list(keys.columns), sort=False).ngroup(), dtype=np.int64)
+    return group, np.arange(int(group.max(initial=-1)) + 1, dtype=np.int64)
 
 
 def _publish(table: CountTable, mask: Mask, k: int, base: int) -> Protected:
