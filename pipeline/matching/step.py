@@ -163,6 +163,8 @@ def match_units(units: pa.Table, protocol: Protocol, design: Design) -> Matched:
     risk_from, risk_until, at_risk = risk_from[keep], risk_until[keep], np.where(treated, 1, at_risk[keep])
     covariates, names = matrix(units, prognosis=True)
     model, model_names = _with_time(covariates, names, units, treated, elapsed)
+    strata, stratum_names = _stratum_columns(units)
+    model, model_names = np.hstack([model, strata]), [*model_names, *stratum_names]
     logit = logit_scores(model, treated, at_risk.astype(np.float64), names=model_names, separated="drop").logit
     age_band = bands(units["age"].to_numpy(zero_copy_only=False).astype(np.int64), protocol.study.age_bands)
     aged = units.append_column("age_band", pa.array(age_band))
@@ -248,6 +250,21 @@ def _with_time(
             centred = (clock - (clock.min() + clock.max()) / 2)[:, None]
             columns += [centred, covariates[:, varying] * centred]
             labels += [label, *(f"{names[number]} x {label}" for number in varying)]
+    return np.hstack(columns), labels
+
+
+def _stratum_columns(units: pa.Table) -> tuple[NDArray[np.float64], list[str]]:
+    """Indicators of what pairs agree on exactly: the score ranks persons within strata, so its model knows the strata.
+
+    Left out, differences between strata (long-term illness goes with long earlier leaves) would pass for differences
+    within them, and the covariates would not be balanced where pairs are made.
+    """
+    columns, labels = [np.empty((len(units), 0))], []
+    for name in (*EXACT, "sector"):
+        values = units[name].to_numpy(zero_copy_only=False).astype(str)
+        for value in np.unique(values)[1:].tolist():  # the first is the reference
+            columns.append((values == value).astype(np.float64)[:, None])
+            labels.append(f"{name}: {value}")
     return np.hstack(columns), labels
 
 

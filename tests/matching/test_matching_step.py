@@ -19,7 +19,7 @@ from pipeline.matching.step import Design, elapsed_cell, eligible, gate_rule, ju
 from pipeline.run import Run, StepReport
 from pipeline.study.covariates import STRICT, bands
 from pipeline.study.step import build_cohort, cohort_flow
-from tests.study.worlds import PROTOCOL, RELEASE, World, drawn_territory
+from tests.study.worlds import PROTOCOL, RELEASE, World, after, drawn_territory
 
 Steps = Callable[[World, Path], tuple[Run, StepReport]]
 STEPS = (rebuild_leaves, build_cohort, match)
@@ -233,3 +233,21 @@ def test_a_design_may_vary_what_the_protocol_fixes(territory: tuple[Run, StepRep
     assert one.members("ITT").to_pandas().groupby("set_id").size().max() == 2
     free = match_units(units, PROTOCOL, replace(base, caliper_sd=None))
     assert free.result.share_matched >= one.result.share_matched
+
+
+def test_a_covariate_that_differs_between_strata_alone_is_balanced_within_them(tmp_path: Path) -> None:
+    """Men have longer earlier leaves, and are more often accompanied: among men and among women nothing differs."""
+    world = drawn_territory(seed=5, persons=60)
+    rng = np.random.default_rng(0)
+    men = {row["person"] for row in world.rows["persons"] if row["sex"] == "male"}
+    for person in sorted(men):
+        world.leave(person, after("2020-01-01", int(rng.integers(0, 60))), 60)
+    kept = {row["person"] for row in world.rows["reports"] if row["person"] in men or rng.random() < 0.3}
+    for name in ("reports", "agreements"):
+        world.rows[name] = [row for row in world.rows[name] if row["person"] in kept]
+    run, _ = matched(world, tmp_path)
+    units = eligible(pq.read_table(run.home.artefact(RELEASE, "cohort", "units")), "ATT")
+    fit = match_units(units, PROTOCOL, Design.of(PROTOCOL.matching))
+    rows = {row.covariate: row for row in fit.balance.rows}
+    assert abs(rows["days_24m"].smd_before) > 0.2
+    assert abs(rows["days_24m"].smd_after) < 0.1
