@@ -165,7 +165,9 @@ def anonymise_quarter(rows: pa.Table, quarter: str, protocol: Protocol) -> Block
         )  # fmt: skip
         parts.append(part)
         tables.append(part.table.select(columns))
-    return Block(quarter, pa.concat_tables(tables), tuple(parts))
+    whole = pa.concat_tables(tables)
+    # One arm without the other would not be a comparison: a quarter is released whole or not at all.
+    return Block(quarter, whole.slice(0, 0) if any(part.refused for part in parts) else whole, tuple(parts))
 
 
 def utility(table: pa.Table, protocol: Protocol) -> tuple[float, dict[str, list[float]]]:
