@@ -8,7 +8,8 @@ STAMP := .venv/.installed
 TERRITORY := territory
 LANDING := $(TERRITORY)/landing
 HOME_DIR := $(TERRITORY)/home
-PERSONS ?= 24000
+PERSONS ?= 48000
+EFFECT ?= strong
 SEED ?= 1
 RELEASE ?= 2024-06
 
@@ -29,8 +30,8 @@ $(STAMP): requirements.lock pyproject.toml
 setup: $(STAMP)  ## make .venv
 
 $(TERRITORY)/truth.json: | $(STAMP)
-	@echo "== simulating a territory of $(PERSONS) insured persons"
-	@$(BIN)/pdp simulate --landing $(LANDING) --persons $(PERSONS) --seed $(SEED)
+	@echo "== simulating a territory of $(PERSONS) insured persons, true effect: $(EFFECT)"
+	@$(BIN)/pdp simulate --landing $(LANDING) --persons $(PERSONS) --seed $(SEED) --effect $(EFFECT)
 
 run: $(STAMP) $(TERRITORY)/truth.json  ## simulate a territory, make a release from it, audit it
 	@echo "== making release $(RELEASE)"

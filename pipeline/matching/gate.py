@@ -15,7 +15,9 @@ Bounds, with n the effective (Kish) sizes after matching, α = (1 − confidence
   Statistics, ch. 12). Conservative for discrete covariates.
 - Variance ratio: exp(z(1 − α/2) · √(e_treated + e_control)) with e = (κ − (n − 3)/n) / (n − 1), the variance of a log
   variance at kurtosis κ (Bonett 2006, Computational Statistics & Data Analysis 50:775; kurtosis pooled over both arms
-  as in Layard 1973): prior days and wages have long tails, and the F distribution would be far too narrow.
+  as in Layard 1973): prior days and wages have long tails, and the F distribution would be far too narrow. The log of
+  a variance is near normal only from some size on: in an arm of fewer than 30, where all may have had no leave at all,
+  chance can reach any ratio.
 - Share matched: the smallest share that a binomial with the required share gives with probability above α.
 
 Matched arms resemble each other more than independent ones, so the bounds are wide and the warning is the milder
@@ -33,6 +35,8 @@ from scipy import special
 from pipeline.matching.balance import BalanceTable, CovariateBalance
 
 Status = Literal["pass", "warn", "fail"]
+SMALLEST_FOR_VARIANCE = 30
+"""Effective size of an arm below which its variance tells nothing against chance."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +158,7 @@ def ks_noise(alpha: float, ess_treated: float, ess_control: float) -> float:
 
 def variance_ratio_noise(alpha: float, ess_treated: float, ess_control: float, kurtosis: float) -> float:
     """Largest variance ratio under equal distributions, two-sided at ``alpha`` (its inverse is the smallest)."""
-    if min(ess_treated, ess_control) <= 1 or np.isnan(kurtosis):
+    if min(ess_treated, ess_control) < SMALLEST_FOR_VARIANCE or np.isnan(kurtosis):
         return float("inf")
     variance = sum((kurtosis - (n - 3) / n) / (n - 1) for n in (ess_treated, ess_control))
     return float(np.exp(special.ndtri(1 - alpha / 2) * np.sqrt(variance)))

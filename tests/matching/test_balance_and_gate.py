@@ -254,3 +254,9 @@ def test_equal_distributions_go_past_some_noise_bound_at_most_one_time_in_twenty
         alarms += gate(balance_table(covariates, NAMES, treated, weights), rule=everything).status == "fail"
     # Not above 5 % beyond what 200 worlds can show.
     assert stats.binomtest(alarms, worlds, 0.05, alternative="greater").pvalue > 0.01
+
+
+def test_the_variance_of_a_handful_of_persons_tells_nothing_against_chance() -> None:
+    assert variance_ratio_noise(0.05, 29, 5_000, kurtosis=9) == float("inf")
+    assert variance_ratio_noise(0.05, 5_000, 29, kurtosis=9) == float("inf")
+    assert variance_ratio_noise(0.05, 30, 5_000, kurtosis=9) < float("inf")
