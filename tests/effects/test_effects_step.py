@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
@@ -50,9 +49,9 @@ def copied(run: Run, root: Path, **inference: Any) -> Run:
     return replace(run, home=Home(root / "home"), protocol=PROTOCOL.model_copy(update={"inference": rule}))
 
 
-def read(run: Run, name: str) -> pd.DataFrame:
-    frame: pd.DataFrame = pq.read_table(run.home.artefact(RELEASE, "effects", name)).to_pandas()
-    return frame
+def read(run: Run, name: str) -> Any:
+    """A table of the step, as pandas."""
+    return pq.read_table(run.home.artefact(RELEASE, "effects", name)).to_pandas()
 
 
 def facts(run: Run) -> dict[str, Any]:

@@ -101,7 +101,8 @@ def entered(world: World, estimand: str) -> pd.DataFrame:
     days = at_risk.loc[at_risk.index.repeat(np.maximum(0, at_risk["until"] - at_risk["risk_from"] + 1).astype(int))]
     days["elapsed"] = days["risk_from"] + days.groupby(level=0).cumcount()
     named = pd.concat([timed, days])[["person", "arm", "start_date", "elapsed", "reason", *COVARIATES]]
-    return named.sort_values(["person", "start_date", "arm", "elapsed"], ignore_index=True)
+    ordered: pd.DataFrame = named.sort_values(["person", "start_date", "arm", "elapsed"], ignore_index=True)
+    return ordered
 
 
 @pytest.mark.parametrize("estimand", ["ITT", "ATT"])
