@@ -42,7 +42,7 @@ class Study(_Section):
     payment_lag_months: Months = Field(description="follow-up ends this long before the last payment flow")
     horizons_days: dict[int, int] = Field(description="horizon in months -> days after time zero")
     primary_horizon_months: int = Field(description="horizon of the headline")
-    minimum_age: int = Field(ge=0, description="age at time zero, years")
+    minimum_age: int = Field(ge=0, description="age in the year the leave starts")
     age_bands: list[int] = Field(min_length=2, description="lower bounds, years")
     elapsed_bands: list[int] = Field(min_length=2, description="lower bounds, days on leave at time zero")
 

@@ -209,7 +209,8 @@ def estimates(name: str, raw: pd.DataFrame) -> CountTable:
 
 def flow(raw: pd.DataFrame, k: int) -> CountTable:
     """Attrition. Reasons that lost fewer than k persons are told together, so that the chain stays readable."""
-    pooled = pd.concat([_pool(rows, k) for _, rows in raw.groupby(["estimand", "arm"], sort=True)], ignore_index=True)
+    arms = [_pool(rows, k) for _, rows in raw.groupby(["estimand", "arm"], sort=True)]
+    pooled = pd.concat(arms, ignore_index=True) if arms else raw
     links = []
     for _, rows in pooled.groupby(["estimand", "arm"], sort=False):
         listed = list(rows[list(_keys("flow"))].astype(str).itertuples(index=False, name=None))

@@ -68,9 +68,13 @@ class Block:
 
 
 def complete_quarters(found: Analysis, protocol: Protocol, follow_up_end: dt.date) -> list[str]:
-    """Quarters whose every possible entrant has been followed for the primary horizon."""
+    """Quarters whose every possible entrant has been followed for the primary horizon.
+
+    A return is known `sustained_return_days` later: a quarter is frozen for good, so it waits for that too.
+    """
     quarters = sorted(set(found.units["start_quarter"].to_pylist()))
-    days = protocol.study.trigger_days + protocol.study.primary_horizon_days
+    study = protocol.study
+    days = study.trigger_days + study.primary_horizon_days + study.sustained_return_days - 1
     return [q for q in quarters if _quarter_end(q) + dt.timedelta(days=days) <= follow_up_end]
 
 

@@ -114,10 +114,11 @@ def test_death_comes_before_leave_and_leave_before_a_return():
     ]  # fmt: skip
 
 
-def test_a_quarter_is_ready_when_its_last_entrant_has_been_followed_for_a_year():
+def test_a_quarter_is_ready_when_the_returns_of_its_last_entrant_are_known_over_a_year():
     analysis = found(10)
     last_leave = dt.date(2022, 3, 31)
-    ready = last_leave + dt.timedelta(days=PROTOCOL.study.trigger_days + DAYS)
+    known_later = PROTOCOL.study.sustained_return_days - 1
+    ready = last_leave + dt.timedelta(days=PROTOCOL.study.trigger_days + DAYS + known_later)
     assert persons.complete_quarters(analysis, PROTOCOL, ready) == ["2022-Q1"]
     assert persons.complete_quarters(analysis, PROTOCOL, ready - dt.timedelta(days=1)) == []
 
