@@ -62,7 +62,7 @@ lint: $(STAMP)  ## style, types, borders
 	@echo "== borders"; PYTHONPATH=. $(BIN)/lint-imports --no-cache
 
 lock: $(STAMP)  ## resolve requirements.lock anew from pyproject.toml
-	@$(BIN)/pip-compile --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header \
+	@$(BIN)/pip-compile --generate-hashes --no-emit-options --no-header \
 	    --no-annotate --no-strip-extras --allow-unsafe --all-extras --output-file requirements.lock pyproject.toml
 
 clean:  ## remove .venv, caches and the simulated territory
