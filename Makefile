@@ -50,7 +50,7 @@ run: $(STAMP) $(TERRITORY)/truth.json  ## simulate a territory, make a release f
 test: $(STAMP)  ## the whole test suite
 	@$(BIN)/python -m pytest --durations=10
 
-test-fast: $(STAMP)  ## without the long tests: under two minutes
+test-fast: $(STAMP)  ## without the long tests: a few minutes
 	@$(BIN)/python -m pytest -m "not slow"
 
 ui: $(STAMP)  ## the Dagster UI on the simulated territory
