@@ -19,13 +19,13 @@ from pipeline.effects.analysis import Analysis
 from pipeline.effects.step import strata_of
 from pipeline.protocol import Protocol
 from pipeline.study.covariates import band_label
+from pipeline.study.states import CENSORED
 from pipeline.tables import codes
 from pipeline.tables.published import RELEASE, published
 
 PRODUCTION = {"agriculture": "production", "industry": "production", "construction": "production"}
 YOUNGER = {"18-29": "18-39", "30-39": "18-39"}
 SENSITIVE = "state_12m"
-TERMINAL = ("death", "retirement", "invalidity")
 
 
 def hierarchies(protocol: Protocol) -> dict[str, Hierarchy]:
@@ -70,11 +70,12 @@ class Block:
 def complete_quarters(found: Analysis, protocol: Protocol, follow_up_end: dt.date) -> list[str]:
     """Quarters whose every possible entrant has been followed for the primary horizon.
 
-    A return is known `sustained_return_days` later: a quarter is frozen for good, so it waits for that too.
+    A return is known `sustained_return_days` after its first day, which may be the day of the horizon itself, whose
+    state is told: a quarter is frozen for good, so it waits for that too.
     """
     quarters = sorted(set(found.units["start_quarter"].to_pylist()))
     study = protocol.study
-    days = study.trigger_days + study.primary_horizon_days + study.sustained_return_days - 1
+    days = study.trigger_days + study.primary_horizon_days + study.sustained_return_days
     return [q for q in quarters if _quarter_end(q) + dt.timedelta(days=days) <= follow_up_end]
 
 
@@ -131,30 +132,17 @@ def _to(values: np.ndarray, base: int) -> pa.Array:
     return pa.array((np.floor(values / base + 0.5) * base).astype(np.int64))
 
 
-def states(found: Analysis, protocol: Protocol, on_leave: np.ndarray) -> np.ndarray:
-    """State of each member at the primary horizon.
+def published_states(state: np.ndarray) -> np.ndarray:
+    """States as they are published, from those on the day of the primary horizon (`states_on`).
 
-    Death, retirement and invalidity stay; then being on leave that day; then a sustained return; then job loss or end
-    of rights; else off leave without an established return.
+    There is no CRPE among them: too few persons for k and l, and known of the accompanied alone, whom it would mark; it
+    comes as the leave it is paid as. Follow-up that has ended says nothing: unknown, in no quarter that is complete.
 
     Args:
-        found: the ITT analysis.
-        protocol: the horizon.
-        on_leave: uint8[n], 1 full leave, 2 part-time, at the horizon.
+        state: str[n].
     """
-    days = protocol.study.primary_horizon_days
-    year = found.horizons[protocol.study.primary_horizon_months]
-    happened = found.event.astype(object)
-    happened[~(found.event_day < days)] = None
-    state = np.full(len(happened), "off_leave", dtype=object)
-    for event in ("job_loss", "end_of_rights"):
-        state[happened == event] = event
-    state[year.outcomes["sustained_return_to_work"] > 0] = "sustained_return_to_work"
-    state[on_leave == 1] = "full_leave"
-    state[on_leave == 2] = "part_time_leave"
-    for event in TERMINAL:
-        state[happened == event] = event
-    return state
+    published_: np.ndarray = np.where(state == CENSORED, "unknown", state)
+    return published_
 
 
 def anonymise_quarter(rows: pa.Table, quarter: str, protocol: Protocol) -> Block:

@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import database
-from pipeline.database import Connection
 from pipeline.deliveries.intake import Intake
 from pipeline.deliveries.step import STEP as INGEST
 from pipeline.disclosure import described, ledger, measured, persons, successive
@@ -34,7 +33,8 @@ from pipeline.identity.step import paths as pseudonymised
 from pipeline.protocol import Protocol
 from pipeline.run import Run, StepReport
 from pipeline.study.activity.tables import activity
-from pipeline.study.step import COHORT, MATCHING, Calendar, cohort_flow, open_study
+from pipeline.study.states import member_states, states_on
+from pipeline.study.step import COHORT, MATCHING, Calendar, cohort_flow
 from pipeline.tables.model import Role
 from pipeline.tables.published import PUBLISHED, RELEASE, published
 
@@ -184,18 +184,16 @@ def _microdata(run: Run, report: StepReport) -> tuple[pa.Table, Microdata | None
     blocks: dict[str, pa.Table] = dict(frozen)
     found: Analysis | None = None
     rows: pa.Table | None = None
-    with database.connect(home.scratch) as connection:
-        open_study(connection, home, release)
-        if verdicts["gate"]["ITT"]["status"] != "fail":
-            found = open_estimand(run, "ITT")
-        if found is not None and found.members.num_rows:
-            dates = Calendar.load(home.artefact(release, COHORT, "calendar", "json"))
-            wanted = persons.complete_quarters(found, protocol, dates.follow_up_end)
-            state = persons.states(found, protocol, _on_leave_at(connection, found, protocol))
-            rows = persons.frame(found, _pseudonyms(home, release, found), protocol, state)
-            for quarter in wanted:
-                if quarter not in blocks:
-                    blocks[quarter] = persons.anonymise_quarter(rows, quarter, protocol).table
+    if verdicts["gate"]["ITT"]["status"] != "fail":
+        found = open_estimand(run, "ITT")
+    if found is not None and found.members.num_rows:
+        dates = Calendar.load(home.artefact(release, COHORT, "calendar", "json"))
+        wanted = persons.complete_quarters(found, protocol, dates.follow_up_end)
+        state = persons.published_states(states_on(member_states(run, "ITT"), protocol.study.primary_horizon_days))
+        rows = persons.frame(found, _pseudonyms(home, release, found), protocol, state)
+        for quarter in wanted:
+            if quarter not in blocks:
+                blocks[quarter] = persons.anonymise_quarter(rows, quarter, protocol).table
     fresh = {quarter: table for quarter, table in blocks.items() if quarter not in frozen}
     for stale in home.artefact(release, BLOCKS, "x").parent.glob("quarter=*.parquet"):
         stale.unlink()
@@ -255,20 +253,6 @@ def _fidelity(microdata: pa.Table, impact: pa.Table) -> Fidelity:
         ci_low=row["ci_low"],
         ci_high=row["ci_high"],
     )
-
-
-def _on_leave_at(connection: Connection, found: Analysis, protocol: Protocol) -> np.ndarray:
-    """uint8[n]: 0 not on leave, 1 full, 2 part-time on the day of the primary horizon."""
-    connection.register("members", found.members)
-    rows = connection.execute(
-        "SELECT m.member, max(CASE d.kind WHEN 'part_time' THEN 2 ELSE 1 END) AS state FROM members m "
-        "JOIN leave_days d ON d.person = m.person "
-        "AND m.time_zero + CAST($days AS INTEGER) BETWEEN d.from_day AND d.to_day GROUP BY m.member",
-        {"days": protocol.study.primary_horizon_days},
-    ).fetchnumpy()
-    state = np.zeros(found.members.num_rows, dtype=np.uint8)
-    state[rows["member"]] = rows["state"]
-    return state
 
 
 def _pseudonyms(home: Home, release: str, found: Analysis) -> pa.ChunkedArray:

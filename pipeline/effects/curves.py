@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from pipeline.effects.jackknife import one_arm_interval
 from pipeline.effects.sample import BoolArray, FloatArray, IntArray, MatchedSample, ReplicateWeights
 from pipeline.effects.survival import state_probabilities
-
-NOT_ON_LEAVE, FULL_LEAVE, PART_TIME, NOT_OBSERVED = 0, 1, 2, 255
+from pipeline.study.states import FULL_LEAVE, NOT_OBSERVED, PART_TIME
 
 _WEEKS_AT_ONCE = 16  # bounds memory to rows × 16 numbers, three times
 

@@ -33,8 +33,8 @@ from pipeline.matching.step import Design
 from pipeline.protocol import Protocol
 from pipeline.run import Run, StepReport
 from pipeline.study.covariates import band_label, bands
+from pipeline.study.states import member_states, weekly_states
 from pipeline.study.step import COHORT, ESTIMANDS, MATCHING, OUTCOMES_STEP, Calendar, open_study
-from pipeline.study.weekly import weekly_states
 from pipeline.tables import codes
 from pipeline.tables.model import Role
 from pipeline.tables.published import published
@@ -75,7 +75,7 @@ def estimate(run: Run) -> StepReport:
             tables["impact"] += _impact(protocol, estimand, found, reason)
             tables["power"] += _power(protocol, estimand, opened.get(estimand))
             tables["savings"] += _savings(connection, run, dates, estimand, found, reason)
-            tables["on_leave_curve"] += _on_leave(connection, protocol, dates, estimand, found, reason)
+            tables["on_leave_curve"] += _on_leave(run, estimand, found, reason)
             tables["return_to_work_curve"] += _incidence(protocol, estimand, found, reason)
         run.progress("estimating", 3, 4)
         facts["uptake"] = _uptake(connection, opened.get("ITT"), protocol)
@@ -303,22 +303,14 @@ def _cost_per_person(
     return float(euros) / int(persons), int(persons)
 
 
-def _on_leave(
-    connection: Connection,
-    protocol: Protocol,
-    dates: Calendar,
-    estimand: str,
-    found: Analysis | None,
-    reason: str | None,
-) -> Iterator[Row]:
-    weeks = protocol.inference.curve_weeks
+def _on_leave(run: Run, estimand: str, found: Analysis | None, reason: str | None) -> Iterator[Row]:
+    weeks, rule = run.protocol.inference.curve_weeks, run.protocol.inference
     if found is None:
         for arm in ("treated", "comparison"):
             for week in range(weeks + 1):
                 yield {"estimand": estimand, "arm": arm, "week": week, "reason": reason}
         return
-    state = weekly_states(connection, found.members, weeks, dates.follow_up_end)
-    rule = protocol.inference
+    state = weekly_states(member_states(run, estimand), weeks)
     curves = share_curves(found.sample, state, level=rule.level, minimum_clusters=rule.minimum_departments)
     by = {(curve.arm, curve.name): curve for curve in curves}
     for arm in ("treated", "comparison"):

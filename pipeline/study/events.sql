@@ -1,118 +1,42 @@
 -- The first of the competing events of each member from its time zero on, with its day.
 --
--- Sustained return: the first day of at least $sustained_return_days days without allowance, with employment on the first
--- month-end that follows; found employed only at a later month-end of the same stretch, the return is dated to that day.
 -- End of allowance is not return to work: invalidity, retirement, death, job loss and end of rights end it too. A return
--- counts when none of them came before it or on the same day: an employee whose rights are used up keeps the contract, and
--- would look like someone back at work.
+-- (returns.sql) counts when none of them came before it or on the same day: an employee whose rights are used up keeps the
+-- contract, and would look like someone back at work.
 --
--- A return is known $sustained_return_days days after its first day: the clock of all events stops that long before the end
--- of follow-up, so that no one is seen returning on lines still to come.
-WITH people AS (
-    SELECT DISTINCT person FROM members
-),
-gaps AS (
-    SELECT
-        d.person,
-        d.to_day + 1 AS gap_from,
-        coalesce(lead(d.from_day) OVER (PARTITION BY d.person ORDER BY d.from_day) - 1, DATE '2999-12-31') AS gap_to
-    FROM leave_days AS d
-    SEMI JOIN people USING (person)
-    WHERE d.kind = 'leave'
-),
-employed AS (
-    SELECT
-        e.person,
-        last_day(CAST(e.month || '-01' AS DATE)) AS month_end,
-        e.employed,
-        e.termination_reason
-    FROM employment AS e
-    SEMI JOIN people USING (person)
-),
-returns AS (
-    SELECT
-        g.person,
-        min(CASE WHEN e.month_end = last_day(g.gap_from) THEN g.gap_from ELSE e.month_end END) AS return_day,
-        g.gap_to
-    FROM gaps AS g
-    JOIN employed AS e ON e.person = g.person AND e.employed AND e.month_end >= g.gap_from
-        AND (e.month_end <= g.gap_to OR e.month_end = last_day(g.gap_from))
-    GROUP BY g.person, g.gap_from, g.gap_to
-),
-sustained AS (
-    SELECT person, return_day FROM returns WHERE date_diff('day', return_day, gap_to) + 1 >= $sustained_return_days
-),
-sickness_paid AS (
-    -- Calendar days of sickness allowance, each once whatever the number of employers.
-    SELECT person, min(period_start) AS from_day, max(period_end) AS to_day
-    FROM (
-        SELECT *, sum(CASE WHEN period_start <= reached + 1 THEN 0 ELSE 1 END) OVER (
-            PARTITION BY person ORDER BY period_start, period_end ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-        ) AS stretch
-        FROM (
-            SELECT p.person, p.period_start, p.period_end, max(p.period_end) OVER (
-                PARTITION BY p.person ORDER BY p.period_start, p.period_end ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-            ) AS reached
-            FROM leave_payments AS p
-            SEMI JOIN people USING (person)
-            WHERE p.risk = 'sickness' AND p.days > 0
-        )
-    )
-    GROUP BY person, stretch
-),
-used_rights AS (
-    -- Days of sickness allowance in the three years up to the end of each sickness leave.
-    SELECT
-        s.person,
-        s.end_date,
-        s.days AS leave_days,
-        coalesce(p.ald_start <= s.end_date AND coalesce(p.ald_end >= s.end_date, true), false) AS ald,
-        sum(date_diff('day', greatest(d.from_day, s.end_date - 1094), least(d.to_day, s.end_date)) + 1) AS used
-    FROM leave_spells AS s
-    SEMI JOIN people USING (person)
-    JOIN persons AS p USING (person)
-    JOIN sickness_paid AS d ON d.person = s.person AND d.from_day <= s.end_date AND d.to_day >= s.end_date - 1094
-    WHERE s.risk = 'sickness'
-    GROUP BY s.person, s.spell_number, s.end_date, s.days, p.ald_start, p.ald_end
-),
-happened AS (
-    SELECT person, return_day AS day, 'sustained_return_to_work' AS event, 6 AS rank FROM sustained
+-- A return is known some weeks after its first day: the clock of all events stops that long before the end of follow-up, on
+-- $known_until.
+WITH happened AS (
+    SELECT person, return_day AS day, 'sustained_return_to_work' AS event, 6 AS rank FROM returns
     UNION ALL
-    SELECT person, invalidity_start, 'invalidity', 3 FROM persons SEMI JOIN people USING (person) WHERE invalidity_start IS NOT NULL
+    SELECT person, invalidity_start, 'invalidity', 3 FROM persons SEMI JOIN members USING (person) WHERE invalidity_start IS NOT NULL
     UNION ALL
-    SELECT person, retirement_date, 'retirement', 2 FROM persons SEMI JOIN people USING (person) WHERE retirement_date IS NOT NULL
+    SELECT person, retirement_date, 'retirement', 2 FROM persons SEMI JOIN members USING (person) WHERE retirement_date IS NOT NULL
     UNION ALL
-    SELECT person, death_date, 'death', 1 FROM persons SEMI JOIN people USING (person) WHERE death_date IS NOT NULL
+    SELECT person, death_date, 'death', 1 FROM persons SEMI JOIN members USING (person) WHERE death_date IS NOT NULL
     UNION ALL
-    SELECT person, month_end, 'job_loss', 4 FROM employed WHERE NOT employed
-        AND coalesce(termination_reason, '') NOT IN ('038', '039', '066')
+    SELECT person, from_day, 'job_loss', 4 FROM job_losses
     UNION ALL
-    -- $rights_days days in three rolling years outside long-term illness; three years date to date under it.
-    SELECT person, end_date + 1, 'end_of_rights', 5 FROM used_rights
-    WHERE (NOT ald AND used >= $rights_days) OR leave_days >= 1095
-),
-clocks AS (
-    SELECT
-        member, person, time_zero,
-        CAST($follow_up_end AS DATE) - CAST($sustained_return_days AS INTEGER) + 1 AS stops
-    FROM members
+    -- Used-up rights end the allowance where no other leave goes on.
+    SELECT r.person, g.gap_from, 'end_of_rights', 5
+    FROM exhausted_rights AS r
+    JOIN gaps AS g ON g.person = r.person AND g.gap_from = r.end_date + 1
 ),
 first_event AS (
     SELECT
-        c.member,
-        c.time_zero,
-        c.stops,
+        m.member,
+        m.time_zero,
         min_by(h.event, (h.day, h.rank)) AS event,
-        date_diff('day', c.time_zero, min(h.day)) AS event_day
-    FROM clocks AS c
-    LEFT JOIN happened AS h ON h.person = c.person AND h.day >= c.time_zero AND h.day < c.stops
-    GROUP BY c.member, c.time_zero, c.stops
+        date_diff('day', m.time_zero, min(h.day)) AS event_day
+    FROM members AS m
+    LEFT JOIN happened AS h ON h.person = m.person AND h.day >= m.time_zero AND h.day < $known_until
+    GROUP BY m.member, m.time_zero
 )
 SELECT
     member,
     event,
     event_day,
-    greatest(0, date_diff('day', time_zero, stops)) AS followed_days,
+    greatest(0, date_diff('day', time_zero, $known_until)) AS followed_days,
     CASE WHEN event = 'sustained_return_to_work' THEN event_day END AS return_day
 FROM first_event
 ORDER BY member

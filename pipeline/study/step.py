@@ -23,7 +23,7 @@ from pipeline.run import Run, StepReport
 from pipeline.study import sectors
 from pipeline.study.covariates import CATEGORIES, NUMBERS, matrix
 from pipeline.study.prognosis import PrognosisError, prognostic_scores
-from pipeline.tables.intermediate import EVENTS, OUTCOMES, UNITS, of_step
+from pipeline.tables.intermediate import EVENTS, OUTCOMES, STATES, UNITS, of_step
 
 COHORT, OUTCOMES_STEP, MATCHING = "cohort", "outcomes", "matching"
 ESTIMANDS = ("ITT", "ATT")
@@ -243,15 +243,16 @@ def cohort_flow(units: pa.Table) -> pd.DataFrame:
 
 
 def measure_outcomes(run: Run) -> StepReport:
-    """Write `outcomes` at every horizon and `events` for the members of matched sets."""
+    """Write `outcomes` at every horizon, `events` and `states` for the members of matched sets."""
     report = StepReport()
     dates = Calendar.load(run.home.artefact(run.release, COHORT, "calendar", "json"))
     members = pq.read_table(run.home.artefact(run.release, MATCHING, "members"))
     measured: list[pa.Table] = []
     happened: list[pa.Table] = []
+    lived: list[pa.Table] = []
     with database.connect(run.home.scratch) as connection:
         open_study(connection, run.home, run.release)
-        for estimand in ESTIMANDS:
+        for estimand in sorted(ESTIMANDS):
             mine = members.filter(pc.equal(members["estimand"], estimand))
             for months, days in sorted(run.protocol.study.horizons_days.items()):
                 run.progress(
@@ -260,15 +261,14 @@ def measure_outcomes(run: Run) -> StepReport:
                 table = outcomes_of(connection, run.protocol, dates, mine, days)
                 table = table.append_column("horizon_months", pa.array([months] * len(table), pa.int64()))
                 measured.append(_labelled(table, estimand).select(OUTCOMES.names).cast(OUTCOMES.schema))
-            happened.append(
-                _labelled(events_of(connection, run.protocol, dates, mine), estimand)
-                .select(EVENTS.names)
-                .cast(EVENTS.schema)
-            )
-    for table, parts in ((OUTCOMES, measured), (EVENTS, happened)):
+            _histories(connection, run.protocol, dates, mine)
+            for declared, parts in ((EVENTS, happened), (STATES, lived)):
+                table = _followed(connection, declared.name, run.protocol, dates)
+                parts.append(_labelled(table, estimand).select(declared.names).cast(declared.schema))
+    for declared, parts in ((OUTCOMES, measured), (EVENTS, happened), (STATES, lived)):
         whole = pa.concat_tables(parts)
-        pq.write_table(whole, run.home.artefact(run.release, OUTCOMES_STEP, table.name), compression="zstd")
-        report.rows[table.name] = len(whole)
+        pq.write_table(whole, run.home.artefact(run.release, OUTCOMES_STEP, declared.name), compression="zstd")
+        report.rows[declared.name] = len(whole)
     complete = (
         pa.concat_tables(measured).to_pandas().groupby(["estimand", "horizon_months"])["complete"].agg(["sum", "size"])
     )
@@ -280,6 +280,44 @@ def _labelled(table: pa.Table, estimand: str) -> pa.Table:
     return table.append_column("estimand", pa.array([estimand] * len(table), pa.string()))
 
 
+HISTORIES = ("gaps", "month_ends", "returns", "job_losses", "exhausted_rights")
+"""What events and states are made of, each defined once, in an order in which each can read those before it."""
+
+
+def _histories(connection: Connection, protocol: Protocol, dates: Calendar, members: pa.Table) -> None:
+    """Register `members` and create the temporary tables `HISTORIES` of their persons."""
+    connection.register("members", members)
+    for name in HISTORIES:
+        database.create(connection, name, database.sql(__file__, name), _clocks(protocol, dates))
+
+
+def _followed(connection: Connection, name: str, protocol: Protocol, dates: Calendar) -> pa.Table:
+    """Table `events` or `states` of the members registered by `_histories`, ordered by its key."""
+    database.create(connection, name, database.sql(__file__, name), _clocks(protocol, dates))
+    return connection.sql(
+        f"SELECT * FROM {name} ORDER BY member{', first_day' * (name == STATES.name)}"
+    ).to_arrow_table()
+
+
+def _clocks(protocol: Protocol, dates: Calendar) -> dict[str, object]:
+    """Named parameters of the `.sql` files on what happens after time zero."""
+    sustained = protocol.study.sustained_return_days
+    return {
+        "sustained_return_days": sustained,
+        "rights_days": protocol.leave.rights_days,
+        "follow_up_end": dates.follow_up_end,
+        # A return on this day would be known one day too late.
+        "known_until": dates.follow_up_end - dt.timedelta(days=sustained - 1),
+        "last_state_day": last_state_day(protocol),
+    }
+
+
+def last_state_day(protocol: Protocol) -> int:
+    """Last day after time zero on which states are told: that of the longest horizon, or later where one is read."""
+    study = protocol.study
+    return max(max(study.horizons_days.values()) - 1, study.primary_horizon_days, 7 * protocol.inference.curve_weeks)
+
+
 def events_of(connection: Connection, protocol: Protocol, dates: Calendar, members: pa.Table) -> pa.Table:
     """The first competing event of each member (Aalen-Johansen: a return after another event does not count).
 
@@ -287,11 +325,22 @@ def events_of(connection: Connection, protocol: Protocol, dates: Calendar, membe
         n rows ordered by member: `member, event, event_day, followed_days, return_day`; days since time zero, event
         and return empty where nothing happened while events are known, `followed_days` after time zero.
     """
-    connection.register("members", members)
-    parameters = {
-        "sustained_return_days": protocol.study.sustained_return_days,
-        "rights_days": protocol.leave.rights_days,
-        "follow_up_end": dates.follow_up_end,
-    }
-    database.create(connection, "events", database.sql(__file__, "events"), parameters)
-    return connection.sql("SELECT * FROM events ORDER BY member").to_arrow_table()
+    _histories(connection, protocol, dates, members)
+    return _followed(connection, EVENTS.name, protocol, dates)
+
+
+def states_of(connection: Connection, protocol: Protocol, dates: Calendar, members: pa.Table) -> pa.Table:
+    """The state of each member on each day from its time zero on; meaning and priority: `states.sql`.
+
+    Args:
+        connection: with the study's views open.
+        protocol: the study protocol.
+        dates: the study's calendar.
+        members: columns `member`, `person`, `time_zero`; shape (n, 3) or wider.
+
+    Returns:
+        Rows `member, first_day, last_day, state` ordered by member and day: the intervals of a member, both ends
+        included, are a partition of the days 0 to `last_state_day`; neighbours differ in state.
+    """
+    _histories(connection, protocol, dates, members)
+    return _followed(connection, STATES.name, protocol, dates)

@@ -304,19 +304,6 @@ job_loss | perte d'emploi | job loss
 end_of_rights | fin de droits | end of rights
 death | décès | death
 """)
-STATE = _published("""
-sustained_return_to_work | retour durable à l'emploi | sustained return to work
-invalidity | invalidité | invalidity
-retirement | retraite | retirement
-job_loss | perte d'emploi | job loss
-end_of_rights | fin de droits | end of rights
-death | décès | death
-full_leave | en arrêt à temps complet | on full leave
-part_time_leave | en temps partiel thérapeutique | in therapeutic part-time
-off_leave | hors arrêt, sans retour établi | off leave, return not established
-unknown | inconnu | unknown
-* | masqué | masked
-""")
 PERIMETER = _published("""
 allowances | indemnités journalières | daily allowances
 allowances_and_invalidity | indemnités journalières et pensions d'invalidité | daily allowances and invalidity pensions
@@ -392,6 +379,20 @@ day | jour | day
 eur | euro | euro
 share | part, entre 0 et 1 | share, from 0 to 1
 """)
+_LEAVE_STATE = _published("""
+full_leave | en arrêt à temps complet | on full leave
+part_time_leave | en temps partiel thérapeutique | in therapeutic part-time
+off_leave | hors arrêt, sans retour établi | off leave, return not established
+""")
+STATE = _union(EVENT, _LEAVE_STATE, _published("""
+unknown | inconnu | unknown
+* | masqué | masked
+"""))  # fmt: skip
+MEMBER_STATE = _union(EVENT, _LEAVE_STATE, _published("""
+crpe | en rééducation professionnelle en entreprise (CRPE) | in in-company vocational retraining (CRPE)
+censored | suivi terminé | follow-up ended
+"""))  # fmt: skip
+"""States of the restricted table `states`; `STATE` is what the microdata say of them."""
 REFERRAL_SOURCE_OR_ALL = _union(ALL, REFERRAL_SOURCE)
 EXIT_OR_ALL = _union(ALL, EXIT)
 LEAVE_RISK_OR_ALL = _union(ALL, LEAVE_RISK)

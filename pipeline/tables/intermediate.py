@@ -262,10 +262,19 @@ EVENTS = _table(
     _("followed_days", N, "durée suivie", "days followed", unit="day"),
     _("return_day", N, "jour du retour durable", "day of the sustained return", SA, unit="day"),
 )  # fmt: skip
+STATES = _table(
+    "states", "outcomes", "Situation jour par jour", "State day by day", ("estimand", "member", "first_day"),
+    ESTIMAND,
+    _("member", N, "membre", "member", key=True),
+    _("first_day", N, "premier jour depuis le temps zéro", "first day since time zero", SA, unit="day", key=True),
+    _("last_day", N, "dernier jour depuis le temps zéro", "last day since time zero", SA, unit="day"),
+    _("state", T, "situation", "state", SA, codes=c.MEMBER_STATE),
+)  # fmt: skip
 
 INTERMEDIATE = (
     PERSONS, PERSON_HISTORY, PAYMENT_LINES, REPORTS, REPORT_MEASURES, AGREEMENTS, WITHDRAWALS, EMPLOYMENT, PLATFORMS,
     PROGRAMME_COSTS, LEAVE_SPELLS, LEAVE_DAYS, LEAVE_PAYMENTS, UNITS, MEMBERS, OUTCOMES, EVENTS,
+    STATES,
 )  # fmt: skip
 
 

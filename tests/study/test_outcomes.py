@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import database
-from pipeline.study.step import events_of, outcomes_of
-from pipeline.study.weekly import NOT_OBSERVED, weekly_states
+from pipeline.study.states import NOT_OBSERVED, weekly_states
+from pipeline.study.step import events_of, outcomes_of, states_of
 from tests.study.worlds import FOLLOW_UP_END, PROTOCOL, World, after, day, line, members
 
 ZERO = "2022-03-01"
@@ -246,7 +246,7 @@ def test_weekly_states_and_days_agree_with_a_count_day_by_day(world: World, dela
     with database.connect() as connection:
         dates = world.open(connection)
         rows = members((1, zeros[0]), (2, zeros[1]), (1, zeros[1]))
-        states = weekly_states(connection, rows, 104, FOLLOW_UP_END)
+        states = weekly_states(states_of(connection, PROTOCOL, dates, rows), 104)
         measured = outcomes_of(connection, PROTOCOL, dates, rows, 365).to_pandas()
         intervals = connection.sql("SELECT person, kind, from_day, to_day FROM leave_days").fetchall()
 

@@ -1,0 +1,78 @@
+"""Reads the table `states`: where each member of a matched set is on a day, or week after week from time zero.
+
+Both readers serve comparisons of the two arms. A retraining in a company (`crpe`) is told by reports, which exist for
+the accompanied alone; in the comparison arm the same day shows as the leave that its indemnity is paid as. What is
+known of one arm only must not tell the arms apart, so both read a `crpe` as that leave.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline.run import Run
+from pipeline.study.step import OUTCOMES_STEP
+from pipeline.tables.intermediate import STATES
+
+CENSORED = "censored"
+ALIKE = {"crpe": "full_leave"}
+"""State -> the state under which either arm shows it."""
+NOT_ON_LEAVE, FULL_LEAVE, PART_TIME, NOT_OBSERVED = 0, 1, 2, 255
+WEEKLY = {"full_leave": FULL_LEAVE, "part_time_leave": PART_TIME, CENSORED: NOT_OBSERVED}
+
+
+def member_states(run: Run, estimand: str) -> pa.Table:
+    """Rows of `states` of one estimand, ordered by member and day."""
+    path = run.home.artefact(run.release, OUTCOMES_STEP, STATES.name)
+    return pq.read_table(path, filters=[("estimand", "=", estimand)]).sort_by(
+        [("member", "ascending"), ("first_day", "ascending")]
+    )
+
+
+def states_on(states: pa.Table, day: int) -> NDArray[np.object_]:
+    """State of each member on one day since time zero.
+
+    Args:
+        states: as `member_states` gives them.
+        day: a day that the table covers.
+
+    Returns:
+        str[n] in member order, codes of `MEMBER_STATE` but those that `ALIKE` replaces.
+    """
+    there = pc.and_(pc.less_equal(states["first_day"], day), pc.greater_equal(states["last_day"], day))
+    found: NDArray[np.object_] = states.filter(there)["state"].to_numpy(zero_copy_only=False).astype(object)
+    for state, alike in ALIKE.items():
+        found[found == state] = alike
+    return found
+
+
+def weekly_states(states: pa.Table, weeks: int) -> NDArray[np.uint8]:
+    """State on the day 7 × week since time zero.
+
+    Args:
+        states: as `member_states` gives them.
+        weeks: last week of the grid.
+
+    Returns:
+        uint8[n, weeks + 1] in member order: 0 not on leave, 1 on full leave, 2 in therapeutic part-time, 255 not
+        observed.
+
+    Raises:
+        ValueError: the intervals of a member are not a partition of the grid.
+    """
+    first, last = (states[name].to_numpy() for name in ("first_day", "last_day"))
+    # Weeks whose day lies in each interval: laid end to end, they are the grid of one member after the other.
+    count = np.maximum(np.minimum(last // 7, weeks) - (first + 6) // 7 + 1, 0)
+    members = int(np.count_nonzero(first == 0))
+    if count.sum() != members * (weeks + 1) or np.any((last[:-1] + 1 != first[1:]) & (first[1:] > 0)):
+        raise ValueError("The states of a member leave a gap or overlap.")
+    if not members:
+        return np.empty((0, weeks + 1), dtype=np.uint8)
+    listed = states["state"].combine_chunks().dictionary_encode()
+    code = np.array(
+        [WEEKLY.get(ALIKE.get(name, name), NOT_ON_LEAVE) for name in listed.dictionary.to_pylist()], np.uint8
+    )
+    return np.repeat(code[listed.indices.to_numpy()], count).reshape(members, weeks + 1)
