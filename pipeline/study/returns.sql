@@ -7,18 +7,24 @@
 --
 -- A return is known $sustained_return_days days after its first day: those from $known_until on are not, whatever the
 -- lines already delivered say, so that no one is seen returning on lines still to come.
-WITH at_work AS (
+WITH runs AS (
+    SELECT person, run, lead(min(month_end)) OVER (PARTITION BY person ORDER BY run) - 1 AS last_day_of_run
+    FROM month_ends
+    GROUP BY person, run
+),
+at_work AS (
     SELECT
         g.person,
         g.gap_from,
         g.gap_to,
-        min(CASE WHEN e.month_end = last_day(g.gap_from) THEN g.gap_from ELSE e.month_end END) AS return_day,
-        least(g.gap_to, e.run_until) AS to_day
+        e.run,
+        min(CASE WHEN e.month_end = last_day(g.gap_from) THEN g.gap_from ELSE e.month_end END) AS return_day
     FROM gaps AS g
     JOIN month_ends AS e ON e.person = g.person AND e.employed AND e.month_end >= g.gap_from
         AND (e.month_end <= g.gap_to OR e.month_end = last_day(g.gap_from))
-    GROUP BY g.person, g.gap_from, g.gap_to, e.run, e.run_until
+    GROUP BY g.person, g.gap_from, g.gap_to, e.run
 )
-SELECT person, gap_from, return_day, to_day
-FROM at_work
-WHERE date_diff('day', return_day, gap_to) + 1 >= $sustained_return_days AND return_day < $known_until
+SELECT a.person, a.gap_from, a.return_day, least(a.gap_to, coalesce(r.last_day_of_run, a.gap_to)) AS to_day
+FROM at_work AS a
+JOIN runs AS r USING (person, run)
+WHERE date_diff('day', a.return_day, a.gap_to) + 1 >= $sustained_return_days AND a.return_day < $known_until

@@ -170,6 +170,8 @@ def test_a_month_end_without_work_is_a_job_loss_unless_retirement_or_death_ended
     assert event(lost) == ("job_loss", (day("2022-04-30") - day(ZERO)).days)
     ended = returning("2022-07-31").employed(1, "2022-04", "2022-04", employed=False, termination_reason="039")
     assert event(ended) == (None, None)
+    ended.employed(1, "2022-05", "2022-12", employed=False)  # the reason is declared once, in its month
+    assert event(ended) == (None, None)
 
 
 def test_a_return_after_a_job_loss_is_not_the_first_event() -> None:

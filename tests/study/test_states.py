@@ -379,7 +379,7 @@ class Life:
         return RETURN if any(b <= date <= until for _, b, until in self.returns) else OFF
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(lives())
 def test_each_member_is_in_one_state_each_day_and_it_is_the_first_that_holds(world: World) -> None:
     with database.connect() as connection:
@@ -399,7 +399,7 @@ def test_each_member_is_in_one_state_each_day_and_it_is_the_first_that_holds(wor
     assert set(states["state"].to_pylist()) <= {code.code for code in codes.MEMBER_STATE}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(lives(retraining=False))
 def test_the_first_day_back_is_the_day_of_the_event_and_no_state_comes_before_its_event(world: World) -> None:
     rows = ROWS[:4]  # on leave at time zero
@@ -421,7 +421,7 @@ def test_the_first_day_back_is_the_day_of_the_event_and_no_state_comes_before_it
                 assert set(lived_[since:]) <= {name, "death", "censored"}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(lives())
 def test_nobody_is_on_leave_without_a_day_on_leave_nor_off_it_but_for_the_dead_and_retired(world: World) -> None:
     rows = ROWS[:4]
@@ -444,7 +444,7 @@ def test_nobody_is_on_leave_without_a_day_on_leave_nor_off_it_but_for_the_dead_a
             assert measured[member]["days_part_time"] == lived_[:365].count(PART)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(lives(), st.integers(0, 1000))
 def test_the_order_of_rows_never_matters_to_states(world: World, seed: int) -> None:
     states = lived(world, *ROWS)
@@ -454,7 +454,7 @@ def test_the_order_of_rows_never_matters_to_states(world: World, seed: int) -> N
         assert daily(backwards, len(ROWS) - 1 - member) == daily(states, member)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(lives(), lives())
 def test_nothing_dated_after_follow_up_changes_a_state_before(world: World, other: World) -> None:
     # A leave is known by its payments: its waiting days and a bridged gap come before the first of them.
