@@ -135,8 +135,8 @@ def _to(values: np.ndarray, base: int) -> pa.Array:
 def published_states(state: np.ndarray) -> np.ndarray:
     """States as they are published, from those on the day of the primary horizon (`states_on`).
 
-    There is no CRPE among them: too few persons for k and l, and known of the accompanied alone, whom it would mark; it
-    comes as the leave it is paid as. Follow-up that has ended says nothing: unknown, in no quarter that is complete.
+    There is no CRPE among them: too few persons for k and l, and known of the accompanied alone, whom it would mark.
+    Follow-up that has ended says nothing: unknown, in no quarter that is complete.
 
     Args:
         state: str[n].

@@ -1,8 +1,7 @@
 """Reads the table `states`: where each member of a matched set is on a day, or week after week from time zero.
 
-Both readers serve comparisons of the two arms. A retraining in a company (`crpe`) is told by reports, which exist for
-the accompanied alone; in the comparison arm the same day shows as the leave that its indemnity is paid as. What is
-known of one arm only must not tell the arms apart, so both read a `crpe` as that leave.
+Both readers serve comparisons of the two arms, so they read `as_compared`, which leaves out what reports tell of the
+accompanied alone (states.sql).
 """
 
 from __future__ import annotations
@@ -18,8 +17,6 @@ from pipeline.study.step import OUTCOMES_STEP
 from pipeline.tables.intermediate import STATES
 
 CENSORED = "censored"
-ALIKE = {"crpe": "full_leave"}
-"""State -> the state under which either arm shows it."""
 NOT_ON_LEAVE, FULL_LEAVE, PART_TIME, NOT_OBSERVED = 0, 1, 2, 255
 WEEKLY = {"full_leave": FULL_LEAVE, "part_time_leave": PART_TIME, CENSORED: NOT_OBSERVED}
 
@@ -40,12 +37,10 @@ def states_on(states: pa.Table, day: int) -> NDArray[np.object_]:
         day: a day that the table covers.
 
     Returns:
-        str[n] in member order, codes of `MEMBER_STATE` but those that `ALIKE` replaces.
+        str[n] in member order, codes of `MEMBER_STATE` but `crpe`.
     """
     there = pc.and_(pc.less_equal(states["first_day"], day), pc.greater_equal(states["last_day"], day))
-    found: NDArray[np.object_] = states.filter(there)["state"].to_numpy(zero_copy_only=False).astype(object)
-    for state, alike in ALIKE.items():
-        found[found == state] = alike
+    found: NDArray[np.object_] = states.filter(there)["as_compared"].to_numpy(zero_copy_only=False).astype(object)
     return found
 
 
@@ -71,8 +66,6 @@ def weekly_states(states: pa.Table, weeks: int) -> NDArray[np.uint8]:
         raise ValueError("The states of a member leave a gap or overlap.")
     if not members:
         return np.empty((0, weeks + 1), dtype=np.uint8)
-    listed = states["state"].combine_chunks().dictionary_encode()
-    code = np.array(
-        [WEEKLY.get(ALIKE.get(name, name), NOT_ON_LEAVE) for name in listed.dictionary.to_pylist()], np.uint8
-    )
+    listed = states["as_compared"].combine_chunks().dictionary_encode()
+    code = np.array([WEEKLY.get(name, NOT_ON_LEAVE) for name in listed.dictionary.to_pylist()], np.uint8)
     return np.repeat(code[listed.indices.to_numpy()], count).reshape(members, weeks + 1)

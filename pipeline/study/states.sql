@@ -6,9 +6,8 @@
 --  3. retirement         from its date on.
 --  4. crpe               in-company vocational retraining, carried out according to a report that stands. The insured works,
 --                        and the indemnity that goes on is equal to the allowance: an employment outcome, not a saving, so it
---                        comes before the leave that payment lines show. Reports cross the border for the accompanied alone:
---                        whoever compares the arms reads a crpe as the leave it is paid as (states.py). No end declared: until
---                        the report that tells of it. A supervised trial (essai encadré) is part of the leave: no state.
+--                        comes before the leave that payment lines show. No end declared: until the report that tells of it.
+--                        A supervised trial (essai encadré) is part of the leave: no state.
 --  5. part_time_leave    therapeutic part-time, the days that `leave_days` calls so.
 --  6. full_leave         the other days on leave. A leave comes before a pension, a job or rights lost: a day on leave is a day
 --                        on leave, so that the share on leave adds up to the days on leave, but for the dead and the retired.
@@ -16,10 +15,14 @@
 --  8. job_loss           from a month-end found without work, not ended by retirement or death, until the next found at work.
 --  9. end_of_rights      after a sickness leave that used up the rights, until another leave or a return dated later. A return
 --                        dated to its first day is none: it is the contract that goes on.
--- 10. sustained_return_to_work   enough days without allowance and evidence of employment
---                        (returns.sql), from the first day on, while work goes on.
+-- 10. sustained_return_to_work   enough days without allowance and evidence of employment (returns.sql), from the first day
+--                        on, while work goes on.
 -- 11. off_leave          none of these: a short gap, employment unknown, or a return that would not be known yet by the end of
 --                        follow-up.
+--
+-- Reports cross the border for the accompanied alone, so that a crpe is known in one arm and not in the other: it must not
+-- tell them apart. `as_compared` is the first state that holds but for crpe, which either arm shows; comparisons read it. Within
+-- a crpe, neighbours may differ in it alone.
 --
 -- What happened before time zero counts as what happens after: it is the state of the day that is asked. Intervals are found
 -- by one pass over the days on which something starts or stops, once for each person, whatever the number of its members.
@@ -89,7 +92,6 @@ stretches AS (
             WHEN sum(censored) OVER by_day > 0 THEN 'censored'
             WHEN sum(death) OVER by_day > 0 THEN 'death'
             WHEN sum(retirement) OVER by_day > 0 THEN 'retirement'
-            WHEN sum(crpe) OVER by_day > 0 THEN 'crpe'
             WHEN sum(part_time) OVER by_day > 0 THEN 'part_time_leave'
             WHEN sum(on_leave) OVER by_day > 0 THEN 'full_leave'
             WHEN sum(invalidity) OVER by_day > 0 THEN 'invalidity'
@@ -97,24 +99,44 @@ stretches AS (
             WHEN sum(end_of_rights) OVER by_day > 0 THEN 'end_of_rights'
             WHEN sum(returned) OVER by_day > 0 THEN 'sustained_return_to_work'
             ELSE 'off_leave'
-        END AS state,
+        END AS as_compared,
+        coalesce(sum(crpe) OVER by_day > 0, false) AS crpe,
         lead(day) OVER by_day IS NULL AS is_end
     FROM changes
     WINDOW by_day AS (PARTITION BY person ORDER BY day)
 ),
+labelled AS (
+    SELECT
+        person,
+        day,
+        CASE WHEN crpe AND as_compared NOT IN ('censored', 'death', 'retirement') THEN 'crpe' ELSE as_compared END AS state,
+        as_compared
+    FROM stretches
+    WHERE NOT is_end
+),
 turns AS (
-    SELECT person, day, state, lag(state) OVER (PARTITION BY person ORDER BY day) AS before FROM stretches WHERE NOT is_end
+    SELECT
+        *,
+        state = lag(state) OVER by_day AND as_compared = lag(as_compared) OVER by_day AS goes_on
+    FROM labelled
+    WINDOW by_day AS (PARTITION BY person ORDER BY day)
 ),
 periods AS (
-    SELECT person, state, day AS from_day, coalesce(lead(day) OVER (PARTITION BY person ORDER BY day) - 1, DATE '2999-12-31') AS to_day
+    SELECT
+        person,
+        state,
+        as_compared,
+        day AS from_day,
+        coalesce(lead(day) OVER (PARTITION BY person ORDER BY day) - 1, DATE '2999-12-31') AS to_day
     FROM turns
-    WHERE before IS DISTINCT FROM state
+    WHERE goes_on IS DISTINCT FROM true
 )
 SELECT
     m.member,
     greatest(0, date_diff('day', m.time_zero, p.from_day)) AS first_day,
     least(CAST($last_state_day AS BIGINT), date_diff('day', m.time_zero, p.to_day)) AS last_day,
-    p.state
+    p.state,
+    p.as_compared
 FROM members AS m
 JOIN periods AS p
     ON p.person = m.person AND p.from_day <= m.time_zero + CAST($last_state_day AS INTEGER) AND p.to_day >= m.time_zero

@@ -339,8 +339,9 @@ def states_of(connection: Connection, protocol: Protocol, dates: Calendar, membe
         members: columns `member`, `person`, `time_zero`; shape (n, 3) or wider.
 
     Returns:
-        Rows `member, first_day, last_day, state` ordered by member and day: the intervals of a member, both ends
-        included, are a partition of the days 0 to `last_state_day`; neighbours differ in state.
+        Rows `member, first_day, last_day, state, as_compared` ordered by member and day: the intervals of a member,
+        both ends included, are a partition of the days 0 to `last_state_day`; neighbours differ in state or, within a
+        `crpe`, in `as_compared`.
     """
     _histories(connection, protocol, dates, members)
     return _followed(connection, STATES.name, protocol, dates)

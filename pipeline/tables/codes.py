@@ -389,7 +389,7 @@ unknown | inconnu | unknown
 * | masqué | masked
 """))  # fmt: skip
 MEMBER_STATE = _union(EVENT, _LEAVE_STATE, _published("""
-crpe | en rééducation professionnelle en entreprise (CRPE) | in in-company vocational retraining (CRPE)
+crpe | en rééducation professionnelle en entreprise (CRPE) | in vocational retraining within a company (CRPE)
 censored | suivi terminé | follow-up ended
 """))  # fmt: skip
 """States of the restricted table `states`; `STATE` is what the microdata say of them."""

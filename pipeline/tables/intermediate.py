@@ -269,6 +269,7 @@ STATES = _table(
     _("first_day", N, "premier jour depuis le temps zéro", "first day since time zero", SA, unit="day", key=True),
     _("last_day", N, "dernier jour depuis le temps zéro", "last day since time zero", SA, unit="day"),
     _("state", T, "situation", "state", SA, codes=c.MEMBER_STATE),
+    _("as_compared", T, "situation connue dans les deux groupes", "state known in both arms", SA, codes=c.MEMBER_STATE),
 )  # fmt: skip
 
 INTERMEDIATE = (

@@ -375,7 +375,7 @@ MICRODATA = _table(
     _sensitive("returned_12m", B, "retour durable à 12 mois", "sustained return at 12 months", None,
                "sustained return to work within 365 days"),
     _sensitive("state_12m", T, "situation à 12 mois", "state at 12 months", None,
-               "state on day 365 after time zero; a CRPE is the leave it is paid as", c.STATE),
+               "state on day 365 after time zero, as payment lines and employment tell it", c.STATE),
     _sensitive("allowance_eur_12m", W, "indemnités journalières à 12 mois", "daily allowances at 12 months", "EUR",
                "rounded to the protocol's euros"),
     description="One row per person of the ITT cohort, in no order that means anything; accompaniment is not marked.",
