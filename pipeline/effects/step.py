@@ -29,6 +29,7 @@ from pipeline.effects.placebo import Placebo, PlaceboVerdict, placebo_family
 from pipeline.effects.power import minimum_detectable_effect
 from pipeline.effects.savings import savings
 from pipeline.effects.sensitivity import e_value_of_difference, outcome_standard_deviation
+from pipeline.leave.step import forget
 from pipeline.matching.step import Design
 from pipeline.protocol import Protocol
 from pipeline.run import Run, StepReport
@@ -500,7 +501,7 @@ def _rebuilt(
         return None
     finally:
         if gap:
-            whole.released_leaves(connection)
+            forget(connection)
 
 
 def _uptake(connection: Connection, found: Analysis | None, protocol: Protocol) -> Row:

@@ -40,16 +40,10 @@ def units_under(connection: Connection, protocol: Protocol, dates: Calendar) -> 
 def units_with_gap(connection: Connection, protocol: Protocol, dates: Calendar) -> dict[str, pa.Table]:
     """As `units_under`, leaves being rebuilt first under the protocol's own gap rule.
 
-    The views of the released leaves are covered by temporary tables until `released_leaves` is called.
+    The views of the released leaves are covered by temporary tables until `pipeline.leave.step.forget` is called.
     """
     rebuild(connection, protocol)
     return units_under(connection, protocol, dates)
-
-
-def released_leaves(connection: Connection) -> None:
-    """Drop the leaves rebuilt for a variant: the release's own show again."""
-    for name in ("paid_periods", "leave_spells", "leave_days", "leave_payments"):
-        connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
 
 
 def days_difference(

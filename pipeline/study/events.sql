@@ -42,39 +42,6 @@ returns AS (
 sustained AS (
     SELECT person, return_day FROM returns WHERE date_diff('day', return_day, gap_to) + 1 >= $sustained_return_days
 ),
-sickness_paid AS (
-    -- Calendar days of sickness allowance, each once whatever the number of employers.
-    SELECT person, min(period_start) AS from_day, max(period_end) AS to_day
-    FROM (
-        SELECT *, sum(CASE WHEN period_start <= reached + 1 THEN 0 ELSE 1 END) OVER (
-            PARTITION BY person ORDER BY period_start, period_end ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-        ) AS stretch
-        FROM (
-            SELECT p.person, p.period_start, p.period_end, max(p.period_end) OVER (
-                PARTITION BY p.person ORDER BY p.period_start, p.period_end ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-            ) AS reached
-            FROM leave_payments AS p
-            SEMI JOIN people USING (person)
-            WHERE p.risk = 'sickness' AND p.days > 0
-        )
-    )
-    GROUP BY person, stretch
-),
-used_rights AS (
-    -- Days of sickness allowance in the three years up to the end of each sickness leave.
-    SELECT
-        s.person,
-        s.end_date,
-        s.days AS leave_days,
-        coalesce(p.ald_start <= s.end_date AND coalesce(p.ald_end >= s.end_date, true), false) AS ald,
-        sum(date_diff('day', greatest(d.from_day, s.end_date - 1094), least(d.to_day, s.end_date)) + 1) AS used
-    FROM leave_spells AS s
-    SEMI JOIN people USING (person)
-    JOIN persons AS p USING (person)
-    JOIN sickness_paid AS d ON d.person = s.person AND d.from_day <= s.end_date AND d.to_day >= s.end_date - 1094
-    WHERE s.risk = 'sickness'
-    GROUP BY s.person, s.spell_number, s.end_date, s.days, p.ald_start, p.ald_end
-),
 happened AS (
     SELECT person, return_day AS day, 'sustained_return_to_work' AS event, 6 AS rank FROM sustained
     UNION ALL
@@ -87,9 +54,7 @@ happened AS (
     SELECT person, month_end, 'job_loss', 4 FROM employed WHERE NOT employed
         AND coalesce(termination_reason, '') NOT IN ('038', '039', '066')
     UNION ALL
-    -- $rights_days days in three rolling years outside long-term illness; three years date to date under it.
-    SELECT person, end_date + 1, 'end_of_rights', 5 FROM used_rights
-    WHERE (NOT ald AND used >= $rights_days) OR leave_days >= 1095
+    SELECT person, end_date + 1, 'end_of_rights', 5 FROM leave_ends SEMI JOIN people USING (person) WHERE rights_used_up
 ),
 clocks AS (
     SELECT

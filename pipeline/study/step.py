@@ -18,6 +18,8 @@ from pipeline.database import Connection
 from pipeline.home import Home
 from pipeline.identity.step import paths as pseudonymised
 from pipeline.leave.step import STEP as LEAVE
+from pipeline.leave.step import window_path
+from pipeline.leave.window import Window, months_after
 from pipeline.protocol import Protocol
 from pipeline.run import Run, StepReport
 from pipeline.study import sectors
@@ -67,17 +69,15 @@ class Calendar:
         return cls(**{k: dt.date.fromisoformat(v) for k, v in json.loads(path.read_text(encoding="utf-8")).items()})
 
 
-def calendar(connection: Connection, protocol: Protocol) -> Calendar:
-    """The study's calendar from the views `payment_lines` and `platforms`."""
-    study = protocol.study
-    ((*row,),) = connection.execute(
-        "SELECT coalesce(max(flow_date), DATE '1600-01-01'), "
-        "CAST(coalesce(max(flow_date), DATE '1600-01-01') - to_months($lag) AS DATE), "
-        "(SELECT coalesce(min(opening_date), $never) FROM platforms), "
-        "CAST(coalesce(min(flow_date), $never) + to_months($history) AS DATE) FROM payment_lines",
-        {"lag": study.payment_lag_months, "history": study.history_months, "never": NO_PLATFORM},
+def calendar(connection: Connection, protocol: Protocol, window: Window) -> Calendar:
+    """The study's calendar: the window of the payment lines, and the view `platforms`."""
+    ((earliest_opening,),) = connection.execute(
+        "SELECT coalesce(min(opening_date), $never) FROM platforms", {"never": NO_PLATFORM}
     ).fetchall()
-    return Calendar(*row)
+    history = protocol.study.history_months + 1  # the first flow is dated to the month after its payments
+    return Calendar(
+        window.last_flow, window.complete_until, earliest_opening, months_after(window.first_payment, history)
+    )
 
 
 def open_study(connection: Connection, home: Home, release: str) -> None:
@@ -144,7 +144,7 @@ def build_cohort(run: Run) -> StepReport:
     report = StepReport()
     with database.connect(run.home.scratch) as connection:
         open_study(connection, run.home, run.release)
-        dates = calendar(connection, run.protocol)
+        dates = calendar(connection, run.protocol, Window.load(window_path(run.home, run.release)))
         dates.save(run.home.artefact(run.release, COHORT, "calendar", "json"))
         units = {estimand: candidates(connection, run.protocol, dates, estimand) for estimand in ESTIMANDS}
         try:
@@ -290,7 +290,6 @@ def events_of(connection: Connection, protocol: Protocol, dates: Calendar, membe
     connection.register("members", members)
     parameters = {
         "sustained_return_days": protocol.study.sustained_return_days,
-        "rights_days": protocol.leave.rights_days,
         "follow_up_end": dates.follow_up_end,
     }
     database.create(connection, "events", database.sql(__file__, "events"), parameters)

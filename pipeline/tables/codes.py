@@ -317,6 +317,16 @@ off_leave | hors arrêt, sans retour établi | off leave, return not established
 unknown | inconnu | unknown
 * | masqué | masked
 """)
+END_REASON = _published("""
+ongoing | fin non observée | end not observed
+death | décès | death
+retirement | retraite | retirement
+invalidity | invalidité | invalidity
+end_of_rights | fin de droits | end of rights
+return | reprise | return to work
+job_loss | perte d'emploi | job loss
+unknown | inconnue | unknown
+""")
 PERIMETER = _published("""
 allowances | indemnités journalières | daily allowances
 allowances_and_invalidity | indemnités journalières et pensions d'invalidité | daily allowances and invalidity pensions

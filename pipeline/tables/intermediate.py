@@ -165,7 +165,16 @@ LEAVE_SPELLS = _table(
     _("end_date", D, "dernier jour payé", "last paid day", SA),
     _("part_time_from", D, "début du temps partiel thérapeutique", "start of therapeutic part-time", SA),
     _("days", N, "durée", "duration", SA, unit="day"),
+    _("start_observed", B, "début observé", "start observed"),
     _("censored", B, "fin non observée", "end not observed"),
+)  # fmt: skip
+LEAVE_ENDS = _table(
+    "leave_ends", "leave", "Fins d'arrêt", "Ends of leaves", ("person", "spell_number"),
+    PERSON,
+    SPELL,
+    _("end_date", D, "dernier jour payé", "last paid day", SA),
+    _("end_reason", T, "motif de fin", "reason of the end", SA, codes=c.END_REASON),
+    _("rights_used_up", B, "droits épuisés", "rights used up", SA),
 )  # fmt: skip
 LEAVE_DAYS = _table(
     "leave_days", "leave", "Jours d'arrêt", "Days on leave", ("person", "kind", "from_day"),
@@ -176,7 +185,7 @@ LEAVE_DAYS = _table(
 )  # fmt: skip
 LEAVE_PAYMENTS = _table(
     "leave_payments", "leave", "Montants par période", "Amounts by period",
-    ("person", "period_start", "period_end", "risk", "kind"),
+    ("person", "period_start", "period_end", "risk", "kind", "amount", "days"),
     PERSON,
     RISK,
     _("kind", T, "temps complet ou partiel", "full or part-time", SA, key=True),
@@ -265,7 +274,7 @@ EVENTS = _table(
 
 INTERMEDIATE = (
     PERSONS, PERSON_HISTORY, PAYMENT_LINES, REPORTS, REPORT_MEASURES, AGREEMENTS, WITHDRAWALS, EMPLOYMENT, PLATFORMS,
-    PROGRAMME_COSTS, LEAVE_SPELLS, LEAVE_DAYS, LEAVE_PAYMENTS, UNITS, MEMBERS, OUTCOMES, EVENTS,
+    PROGRAMME_COSTS, LEAVE_SPELLS, LEAVE_DAYS, LEAVE_PAYMENTS, LEAVE_ENDS, UNITS, MEMBERS, OUTCOMES, EVENTS,
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from pipeline import database
 from pipeline.database import Connection
 from pipeline.effects import whole
 from pipeline.effects.difference import Difference
+from pipeline.leave.step import forget
 from pipeline.matching.step import Design, match_units
 from pipeline.protocol import Protocol
 from pipeline.study.step import DESIGNATED, Calendar
@@ -67,7 +68,7 @@ def test_the_released_leaves_show_again_after_another_gap_rule() -> None:
         with pytest.raises(whole.NOT_POSSIBLE):  # nobody to learn the prognosis from
             whole.units_with_gap(connection, PROTOCOL.model_copy(update={"leave": rule}), dates)
         assert database.count(connection, "leave_spells") == 1
-        whole.released_leaves(connection)
+        forget(connection)
         assert database.count(connection, "leave_spells") == 2
 
 
