@@ -83,6 +83,7 @@ class Matching(_Section):
     risk_window_long_days: Days
     risk_window_switch_days: Days
     prognosis_folds: int = Field(ge=2)
+    prognosis_learners: int = Field(ge=1, description="comparison persons the prognosis is learnt from, at most")
     seed: int
 
 

@@ -34,7 +34,7 @@ from pipeline.identity.step import paths as pseudonymised
 from pipeline.protocol import Protocol
 from pipeline.run import Run, StepReport
 from pipeline.study.activity.tables import activity
-from pipeline.study.step import COHORT, MATCHING, Calendar, cohort_flow, open_study
+from pipeline.study.step import COHORT, MATCHING, OUTCOMES_STEP, Calendar, open_study
 from pipeline.tables.model import Role
 from pipeline.tables.published import PUBLISHED, RELEASE, published
 
@@ -148,9 +148,9 @@ def _described(run: Run) -> list[CountTable]:
         counts = activity(connection, home, release, run.protocol)
     for name in ("return_to_work_curve", "on_leave_curve"):
         raw[name] = raw[name].assign(n_arm=_arm_size(raw[name], name))
-    units = pq.read_table(home.artefact(release, COHORT, "units"), columns=["estimand", "arm", "reason", "person"])
     attrition = pd.concat(
-        [cohort_flow(units), pd.read_parquet(home.artefact(release, MATCHING, "flow"))], ignore_index=True
+        [pd.read_parquet(home.artefact(release, step, "flow")) for step in (COHORT, MATCHING, OUTCOMES_STEP)],
+        ignore_index=True,
     )
     tables = [
         described.impact(raw["impact"]),

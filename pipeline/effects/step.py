@@ -289,13 +289,11 @@ def _cost_per_person(
     connection: Connection, run: Run, dates: Calendar, estimand: str, days: int
 ) -> tuple[float | None, int]:
     """Platform costs up to the end of the entry window over the persons of the estimand entered by then."""
-    units = pq.read_table(
-        run.home.artefact(run.release, COHORT, "units"), columns=["estimand", "arm", "reason", "time_zero"]
-    )
+    units = pq.read_table(run.home.artefact(run.release, COHORT, "units"), columns=["estimand", "arm", "time_zero"])
     connection.register("cohort_units", units)
     ((euros, persons),) = connection.execute(
         "SELECT (SELECT sum(amount) FROM programme_costs WHERE last_day(CAST(month || '-01' AS DATE)) <= $end), "
-        "(SELECT count(*) FROM cohort_units WHERE estimand = $estimand AND arm = 'treated' AND reason IS NULL "
+        "(SELECT count(*) FROM cohort_units WHERE estimand = $estimand AND arm = 'treated' "
         "AND time_zero <= $end)",
         {"end": (np.datetime64(dates.follow_up_end) - np.timedelta64(days, "D")).item(), "estimand": estimand},
     ).fetchall()
@@ -421,7 +419,7 @@ def _placebo_row(verdict: PlaceboVerdict, n_treated: int | None) -> Row:
 
 def _eligible_units(run: Run, estimand: str) -> pa.Table:
     units = pq.read_table(run.home.artefact(run.release, COHORT, "units"))
-    return units.filter(pc.and_(pc.equal(units["estimand"], estimand), pc.is_null(units["reason"]))).sort_by("unit")
+    return units.filter(pc.equal(units["estimand"], estimand)).sort_by("unit")
 
 
 def _specifications(

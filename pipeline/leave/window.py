@@ -47,7 +47,8 @@ class Window:
     def load(cls, path: Path) -> Window:
         """Read what `save` wrote."""
         held = json.loads(path.read_text(encoding="utf-8"))
-        return cls(**{k: v if isinstance(v, int) else dt.date.fromisoformat(v) for k, v in held.items()})
+        days = {name: dt.date.fromisoformat(day) for name, day in held.items() if name != "payment_lag_months"}
+        return cls(payment_lag_months=held["payment_lag_months"], **days)
 
 
 def completeness(delays: pd.DataFrame, last_flow: dt.date) -> pd.Series:

@@ -471,28 +471,37 @@ def _delays() -> tuple[Code, ...]:
 
 DELAY_STEP = _delays()
 FLOW_STEP = _published("""
+on_leave | personnes en arrêt | persons on leave
+accompanied | personnes accompagnées | accompanied persons
 eligibility | critères d'éligibilité | eligibility
-matching | appariement | matching
 eligible | éligibles | eligible
+matching | appariement | matching
 matched | appariés | matched
+analysis | suivi jusqu'à l'échéance principale | follow-up to the main horizon
+analysed | analysés | analysed
 """)
 FLOW_REASON = _union(
     ALL,
     _published("""
+invalidity_pension_without_leave | pension d'invalidité, sans arrêt au premier contact | invalidity pension, without leave at first contact
 not_on_leave | pas en arrêt au premier contact | not on leave at first contact
+trigger_not_reached | arrêt plus court que le seuil d'inclusion | leave shorter than the trigger
+neither_prolonged_nor_frequent | arrêt ni prolongé ni fréquent | leave neither prolonged nor frequent
 unknown_department | département de résidence inconnu | unknown département of residence
 history_too_short | moins de mois d'antériorité que requis | fewer months of history than required
+start_not_observed | arrêt commencé avant les premières données | leave begun before the first data
 age_unknown_or_under | âge inconnu ou inférieur au minimum | age unknown or under the minimum
 dead | décès avant l'inclusion | death before time zero
 retired | retraite avant l'inclusion | retired before time zero
 on_invalidity_pension | pension d'invalidité avant l'inclusion | invalidity pension before time zero
 not_employed | sans emploi avant l'arrêt | not employed before the leave
-neither_prolonged_nor_frequent | arrêt ni prolongé ni fréquent | leave neither prolonged nor frequent
 platform_not_open | plateforme pas ouverte à l'inclusion | platform not open at time zero
 no_candidate | aucune personne comparable à risque | no comparable person at risk
 caliper | personnes comparables trop éloignées | comparable persons too far apart
 exhausted | personnes comparables déjà prises | comparable persons already taken
 not_needed | non retenus pour la comparaison | not needed for the comparison
+horizon_not_reached | suivis depuis moins longtemps que l'échéance | followed for less than the horizon
+no_complete_comparison | aucune personne appariée suivie jusqu'à l'échéance | no matched person followed up to the horizon
 other_reasons | autres motifs, chacun trop rare pour être publié | other reasons, each too rare to be published
 """),
 )

@@ -198,8 +198,16 @@ LEAVE_PAYMENTS = _table(
 ESTIMAND = _("estimand", T, "estimande", "estimand", codes=c.ESTIMAND, key=True)
 ARM = _("arm", T, "groupe", "arm", codes=c.ARM)
 UNIT = _("unit", N, "unité (personne et arrêt)", "unit (person and leave)", key=True)
+ELIGIBILITY = _table(
+    "eligibility", "cohort", "Éligibilité des personnes", "Eligibility of persons", ("estimand", "arm", "person"),
+    ESTIMAND,
+    _("arm", T, "groupe", "arm", codes=c.ARM, key=True),
+    PERSON,
+    DEPARTMENT,
+    _("reason", T, "motif d'exclusion", "reason turned away", codes=c.FLOW_REASON),
+)  # fmt: skip
 UNITS = _table(
-    "units", "cohort", "Candidats à l'étude", "Candidates of the study", ("estimand", "unit"),
+    "units", "cohort", "Personnes éligibles", "Eligible persons", ("estimand", "unit"),
     ESTIMAND,
     UNIT,
     PERSON,
@@ -207,7 +215,6 @@ UNITS = _table(
     ARM,
     DEPARTMENT,
     _("start_date", D, "début de l'arrêt", "start of the leave", SA),
-    _("end_date", D, "dernier jour payé", "last paid day", SA),
     _("time_zero", D, "temps zéro", "time zero", SA),
     _("elapsed", N, "ancienneté au temps zéro", "elapsed days at time zero", SA, unit="day"),
     _("risk_from", N, "à risque à partir du jour", "at risk from elapsed day", unit="day"),
@@ -234,7 +241,6 @@ UNITS = _table(
     _("euros_12m", X, "indemnités, 12 mois avant", "allowances, 12 months before", SA, unit="EUR"),
     _("euros_24m", X, "indemnités, 24 mois avant", "allowances, 24 months before", SA, unit="EUR"),
     _("prognosis", X, "jours d'arrêt attendus", "expected days on leave", SA, unit="day"),
-    _("reason", T, "motif d'exclusion", "reason turned away"),
 )  # fmt: skip
 MEMBERS = _table(
     "members", "matching", "Ensembles appariés", "Matched sets", ("estimand", "member"),
@@ -274,7 +280,8 @@ EVENTS = _table(
 
 INTERMEDIATE = (
     PERSONS, PERSON_HISTORY, PAYMENT_LINES, REPORTS, REPORT_MEASURES, AGREEMENTS, WITHDRAWALS, EMPLOYMENT, PLATFORMS,
-    PROGRAMME_COSTS, LEAVE_SPELLS, LEAVE_DAYS, LEAVE_PAYMENTS, LEAVE_ENDS, UNITS, MEMBERS, OUTCOMES, EVENTS,
+    PROGRAMME_COSTS, LEAVE_SPELLS, LEAVE_DAYS, LEAVE_PAYMENTS, LEAVE_ENDS,
+    ELIGIBILITY, UNITS, MEMBERS, OUTCOMES, EVENTS,
 )  # fmt: skip
 
 
