@@ -46,14 +46,35 @@ followed AS (
     SELECT *, lag(end_date) OVER (PARTITION BY person, risk ORDER BY first_paid_day) AS previous_end
     FROM spells
 ),
+waiting_lines AS (
+    SELECT
+        person, risk, period_start, period_end,
+        max(period_end) OVER (
+            PARTITION BY person, risk ORDER BY period_start ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS reached
+    FROM netted_lines
+    WHERE kind = 'waiting' AND days > 0
+),
+waiting_runs AS (
+    -- Waiting days may come as one line of three days or as three lines of one.
+    SELECT person, risk, min(period_start) AS waiting_start, max(period_end) AS waiting_end
+    FROM (
+        SELECT *, sum(CASE WHEN period_start <= reached + 1 THEN 0 ELSE 1 END) OVER (
+            PARTITION BY person, risk ORDER BY period_start, reached
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS run
+        FROM waiting_lines
+    )
+    GROUP BY person, risk, run
+),
 waiting AS (
-    SELECT s.person, s.risk, s.spell, min(w.period_start) AS waiting_start
+    SELECT s.person, s.risk, s.spell, min(w.waiting_start) AS waiting_start
     FROM followed AS s
-    JOIN netted_lines AS w
-        ON w.person = s.person AND w.risk = s.risk AND w.kind = 'waiting' AND w.days > 0
-        AND w.period_start < s.first_paid_day
-        AND w.period_end + CAST($gap_days AS INTEGER) + 1 >= s.first_paid_day
-        AND w.period_start > coalesce(s.previous_end, DATE '1900-01-01')
+    JOIN waiting_runs AS w
+        ON w.person = s.person AND w.risk = s.risk
+        AND w.waiting_start < s.first_paid_day
+        AND w.waiting_end + CAST($gap_days AS INTEGER) + 1 >= s.first_paid_day
+        AND w.waiting_end > coalesce(s.previous_end, DATE '1900-01-01')
     GROUP BY s.person, s.risk, s.spell
 ),
 part_time AS (

@@ -724,13 +724,13 @@ Of two leaves only the one that reaches the payment lag is open
     = sickness 2023-11-03..2023-11-19, paid from 2023-11-06
     = work_injury 2024-01-08..2024-01-21, open
     = 980 euros
-A sickness leave first paid five days after the window opens may have begun before it
-    6111 2019-06-06..2019-06-19
-    = sickness 2019-06-03..2019-06-19, paid from 2019-06-06, start not seen
+A sickness leave first paid two days after the window opens may have been paid before it
+    6111 2019-06-03..2019-06-16
+    = sickness 2019-05-31..2019-06-16, paid from 2019-06-03, start not seen
     = 490 euros
-A sickness leave first paid six days after the window opens began in it
-    6111 2019-06-07..2019-06-20
-    = sickness 2019-06-04..2019-06-20, paid from 2019-06-07
+A sickness leave first paid three days after the window opens was not paid before: its payments would be seen
+    6111 2019-06-04..2019-06-17
+    = sickness 2019-06-01..2019-06-17, paid from 2019-06-04
     = 490 euros
 A work accident first paid two days after the window opens may have begun before it
     6111 2019-06-03..2019-06-16 RGO_ASU_NAT=40
@@ -741,15 +741,15 @@ A work accident first paid three days after the window opens began in it
     = work_injury 2019-06-04..2019-06-17
     = 490 euros
 A waiting line shows the start, however near the opening of the window
-    6011 2019-06-01..2019-06-03
-    6111 2019-06-04..2019-06-17
-    = sickness 2019-06-01..2019-06-17, paid from 2019-06-04
+    6011 2019-05-31..2019-06-02
+    6111 2019-06-03..2019-06-16
+    = sickness 2019-05-31..2019-06-16, paid from 2019-06-03
     = 490 euros
 A waiting line taken back shows no start
-    6011 2019-06-01..2019-06-03
-    -6011 2019-06-01..2019-06-03
-    6111 2019-06-04..2019-06-17
-    = sickness 2019-06-01..2019-06-17, paid from 2019-06-04, start not seen
+    6011 2019-05-31..2019-06-02
+    -6011 2019-05-31..2019-06-02
+    6111 2019-06-03..2019-06-16
+    = sickness 2019-05-31..2019-06-16, paid from 2019-06-03, start not seen
     = 490 euros
 A payment of the first flow for days long before it is not the first of its leave
     6111 2019-04-08..2019-04-21 FLX_DIS_DTD=2019-07-01

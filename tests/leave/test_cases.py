@@ -29,8 +29,6 @@ from tests.leave.notation import NAMES, Case, Deliveries, leave, number_of, over
 from tests.study.worlds import RELEASE
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "leave-cases.md"
-AWAITED = frozenset({"start_observed", "end_reason"})
-"""Columns that the cases speak of and the step does not write yet: not checked. To be emptied when it does."""
 Tables = dict[str, list[dict[str, Any]]]
 
 
@@ -50,8 +48,8 @@ class Landed:
             leave(
                 row,
                 sum(overlap(row["start_date"], row["end_date"], d["from_day"], d["to_day"]) for d in part_time),
-                None if "end_reason" in AWAITED else ends[row["spell_number"]],
-                "start_observed" in AWAITED or row["start_observed"],
+                ends[row["spell_number"]],
+                row["start_observed"],
             )
             for row in sorted(tables["leave_spells"], key=lambda row: int(row["spell_number"]))
         ]
@@ -63,16 +61,6 @@ class Landed:
             euros += row["amount"]
             days[row["risk"], row["kind"], row["period_start"], row["period_end"]] += row["days"]
         return euros, sum(min(paid, (end - start).days + 1) for (_, _, start, end), paid in days.items())
-
-
-def said(case: Case) -> list[str]:
-    """Leaves of a case, without what is awaited."""
-    kept = case.leaves
-    if "start_observed" in AWAITED:
-        kept = tuple(text.replace(", start not seen", "") for text in kept)
-    if "end_reason" in AWAITED:
-        kept = tuple(text.partition(", then ")[0] for text in kept)
-    return list(kept)
 
 
 def as_the_case_says(row: Row) -> int:
@@ -118,7 +106,7 @@ def test_lines_delivered_make_leaves(case: Case, as_written: Landed) -> None:
             made += [text if name == "one" else f"{name}: {text}" for text in as_written.leaves(number)]
             of_insured = as_written.paid(number)
             euros, days = euros + of_insured[0], days + of_insured[1]
-    assert made == said(case)
+    assert made == list(case.leaves)
     assert euros == case.euros
     if case.days is not None:
         assert days == case.days
@@ -149,12 +137,6 @@ def test_the_lines_that_cases_call_refused_are_so_for_their_own_reason(as_writte
     tables = as_written.intake.tables["Rows by table"].set_index("input_table")
     assert tables.loc["payment_lines", "rows_duplicate"] == 1
     assert as_written.intake.failures == {}
-
-
-def test_what_the_cases_await_is_not_written_yet() -> None:
-    """Fails on the day the step writes it: then `AWAITED` must shrink."""
-    written = {column.name for table in of_step("leave") for column in table}
-    assert not AWAITED & written
 
 
 def test_the_document_is_the_cases_of_today() -> None:

@@ -45,10 +45,11 @@ def told_again(rows: list[dict[str, Any]]) -> list[Spell]:
             first, last = days[0], days[-1]
             own = [d for d in days if d in full]
             after_full = [d for d in days if d in part and (not own or d > own[-1])]
+            waiting = set().union(*(span(a, b) for code, a, b in mine if code in WAITING))
             leading = [
-                a for code, a, b in mine
-                if code in WAITING and a < first and (first - b).days - 1 <= PROTOCOL.leave.gap_days
-                and (previous is None or a > previous)
+                run[0] for run in islands(sorted(waiting), gap=0)
+                if run[0] < first and (first - run[-1]).days - 1 <= PROTOCOL.leave.gap_days
+                and (previous is None or run[-1] > previous)
             ]  # fmt: skip
             start = min(leading) if leading else first - (3 if risk == "sickness" else 0) * DAY
             if previous is not None:
@@ -58,11 +59,11 @@ def told_again(rows: list[dict[str, Any]]) -> list[Spell]:
     return sorted(found, key=repr)
 
 
-def islands(days: list[dt.date]) -> list[list[dt.date]]:
+def islands(days: list[dt.date], gap: int = PROTOCOL.leave.gap_days) -> list[list[dt.date]]:
     """Days in order, cut where more than the gap lies between two."""
     groups: list[list[dt.date]] = []
     for day in days:
-        if not groups or (day - groups[-1][-1]).days - 1 > PROTOCOL.leave.gap_days:
+        if not groups or (day - groups[-1][-1]).days - 1 > gap:
             groups.append([])
         groups[-1].append(day)
     return groups
