@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.tables.intermediate import PAYMENT_LINES
+from pipeline.tables.intermediate import INTERMEDIATE, PAYMENT_LINES
 
 FIRST_MONTH = np.datetime64("2019-06", "M")
 """Month of the first payments; their flow is dated to the first day of the next."""
@@ -218,3 +218,121 @@ def write_lines(path: Path, size: Size, progress: Callable[[int, int], None] = l
             written += len(lines["person"])
             progress(month + 1, size.months)
     return written
+
+
+DEPARTMENTS = [f"{number:03}" for number in range(1, 96) if number != 20] + ["201", "202"]
+DESIGNATED = DEPARTMENTS[::7]
+"""Fourteen départements with a platform."""
+OPENING, CLOSING = np.datetime64("2021-09-01"), np.datetime64("2023-08-31")
+CHUNK = 1_000_000
+
+
+def _words(listed: list[str | None], index: np.ndarray) -> pa.Array:
+    known = pa.array([word or "" for word in listed])
+    missing = np.array([word is None for word in listed])[index]
+    return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32), mask=missing), known).cast(pa.string())
+
+
+def _dates(days: np.ndarray, present: np.ndarray) -> pa.Array:
+    return pa.array(days.astype("datetime64[D]"), mask=~present).cast(pa.date32())
+
+
+def write_registers(folder: Callable[[str], Path], size: Size, employed_months: int = 12) -> None:
+    """Persons, their register, platforms and employment: everything the cohort reads but the accompanied.
+
+    Args:
+        folder: table -> file.
+        size: as the lines were drawn.
+        employed_months: month-ends a person is declared for, at the end of 2021 and back.
+    """
+    names = ("persons", "person_history", "employment")
+    tables = {table.name: table for table in INTERMEDIATE}
+    writers = {name: pq.ParquetWriter(folder(name), tables[name].schema, compression="zstd") for name in names}
+    for first in range(1, size.persons + 1, CHUNK):
+        rng = np.random.default_rng([size.seed, first, 2])
+        person = np.arange(first, min(first + CHUNK, size.persons + 1))
+        for name, made in _registers(rng, person, employed_months).items():
+            writers[name].write_table(made.select(tables[name].names).cast(tables[name].schema))
+    for writer in writers.values():
+        writer.close()
+    platforms = pa.table(
+        {
+            "platform_id": [f"PDP-{code}" for code in DESIGNATED],
+            "department_code": DESIGNATED,
+            **{
+                name: pa.array([day.item()] * len(DESIGNATED))
+                for name, day in (("designation_date", OPENING), ("opening_date", OPENING), ("closing_date", CLOSING))
+            },
+            "status": ["experimental"] * len(DESIGNATED),
+        }
+    )
+    pq.write_table(platforms.select(tables["platforms"].names).cast(tables["platforms"].schema), folder("platforms"))
+
+
+def _registers(rng: np.random.Generator, person: np.ndarray, months: int) -> dict[str, pa.Table]:
+    n = len(person)
+    number = pa.array(person)
+    origin = np.datetime64("2019-06-01").astype(int)
+
+    def some_day(share: float) -> pa.Array:
+        return _dates(origin + rng.integers(0, 1800, n), rng.random(n) < share)
+
+    persons = pa.table(
+        {
+            "person": number,
+            "person_id": number.cast(pa.string()),
+            "sex": _words(["male", "female"], rng.integers(0, 2, n)),
+            "birth_year": pa.array(rng.integers(1958, 2003, n)),
+            "death_date": some_day(0.004),
+            "ald_start": some_day(0.12),
+            "ald_end": pa.nulls(n, pa.date32()),
+            "invalidity_category": pa.nulls(n, pa.string()),
+            "invalidity_start": some_day(0.01),
+            "retirement_date": some_day(0.03),
+        }
+    )
+    home = rng.integers(0, len(DEPARTMENTS), n)
+    row = {
+        "department_code": home,
+        "activity_code": rng.integers(0, 6, n),
+        "employer_size": rng.integers(0, 5, n),
+        "social_class": rng.integers(0, 5, n),
+    }
+    activities = ["2511Z", "4120A", "4711F", "8610Z", "6201Z", None]
+    sizes: list[str | None] = ["1_9", "10_49", "50_249", "250_plus", None]
+    classes: list[str | None] = ["manager", "intermediate", "clerical", "manual", None]
+    moved = np.flatnonzero(rng.random(n) < 0.1)
+
+    def history(chosen: np.ndarray, month: str, where: np.ndarray) -> pa.Table:
+        m = len(chosen)
+        return pa.table(
+            {
+                "person": pa.array(person[chosen]),
+                "valid_from": pa.array([month] * m, pa.string()),
+                "department_code": _words(list(DEPARTMENTS), where),
+                "scheme": _words(["employee", "self_employed"], _is_self_employed(person[chosen]).astype(int)),
+                "social_class": _words(classes, row["social_class"][chosen]),
+                "activity_code": _words(activities, row["activity_code"][chosen]),
+                "employer_size": _words(sizes, row["employer_size"][chosen]),
+                "reference_wage": _euros((150_000 + 100 * rng.gamma(3.0, 400.0, m)).astype(np.int64)),
+            }
+        )
+
+    everyone = np.arange(n)
+    histories = [history(everyone, "2019-07", home), history(moved, "2022-05", rng.integers(0, 96, len(moved)))]
+    month = np.tile(np.arange(months), n)
+    held = np.repeat(person, months)
+    names: list[str | None] = [str(np.datetime64("2021-12") - (months - 1 - k)) for k in range(months)]
+    employed = rng.random(len(held)) < 0.95
+    employment = pa.table(
+        {
+            "person": pa.array(held),
+            "month": _words(names, month),
+            "employed": pa.array(employed),
+            "contract": _words(["permanent", "fixed_term", None], np.where(employed, rng.integers(0, 2, len(held)), 2)),
+            "working_time_share": pa.array(np.full(len(held), 100), mask=~employed),
+            "same_employer": pa.array(np.ones(len(held), dtype=bool)),
+            "termination_reason": pa.nulls(len(held), pa.string()),
+        }
+    )
+    return {"persons": persons, "person_history": pa.concat_tables(histories), "employment": employment}

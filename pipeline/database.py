@@ -38,6 +38,7 @@ def connect(scratch: Path | None = None, *, memory_limit: str = "6GB", threads: 
         scratch.mkdir(parents=True, exist_ok=True)
         config["temp_directory"] = str(scratch)
     connection = duckdb.connect(config=config)
+    connection.execute("SET enable_progress_bar = false")  # progress is the run's to show
     try:
         yield connection
     finally:
@@ -113,6 +114,19 @@ def parts_of(tables: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
         else:
             path.unlink(missing_ok=True)
         folders[name].replace(path)
+
+
+@contextmanager
+def narrowed(connection: Connection, names: Sequence[str], first: int, last: int) -> Iterator[None]:
+    """Show of each view only the persons numbered `first` to `last`, both included."""
+    for name in names:
+        connection.execute(
+            f"CREATE OR REPLACE TEMP VIEW {name} AS "
+            f"SELECT * FROM memory.main.{name} WHERE person BETWEEN {int(first)} AND {int(last)}"
+        )
+    yield
+    for name in names:
+        connection.execute(f"DROP VIEW temp.{name}")
 
 
 def count(connection: Connection, relation: str) -> int:

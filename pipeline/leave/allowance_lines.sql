@@ -23,7 +23,6 @@ SELECT
     END AS INTEGER) AS days,
     amount
 FROM payment_lines
-WHERE person BETWEEN $first_person AND $last_person
-  AND risk IN ('sickness', 'work_injury')
+WHERE risk IN ('sickness', 'work_injury')
   AND benefit_code IN (6011, 6012, 6111, 6112, 6113, 6114, 6115, 6116, 6117, 6118, 6120, 6134, 6135, 6239)
   AND coalesce(expense_qualifier, 0) NOT IN (71, 72)

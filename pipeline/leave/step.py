@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -26,7 +27,7 @@ SQL = ("allowance_lines", "netted_lines", "leave_spells", "leave_days", "leave_p
 
 
 def parameters(protocol: Protocol, window: Window) -> dict[str, object]:
-    """Named parameters of the `.sql` files, for all persons."""
+    """Named parameters of the `.sql` files."""
     leave = protocol.leave
     return {
         "gap_days": leave.gap_days,
@@ -37,8 +38,6 @@ def parameters(protocol: Protocol, window: Window) -> dict[str, object]:
         "sustained_return_days": protocol.study.sustained_return_days,
         "first_payment": window.first_payment,
         "complete_until": window.complete_until,
-        "first_person": 0,
-        "last_person": 2**31 - 1,
     }
 
 
@@ -54,15 +53,42 @@ def rebuild(connection: Connection, protocol: Protocol) -> Window:
     return window
 
 
+def rebuild_spells(connection: Connection, protocol: Protocol) -> Iterator[int]:
+    """Temporary table `leave_spells` from the view `payment_lines`, part by part; yields how many leaves it holds."""
+    window, _ = observed(connection, protocol)
+    for _ in _parts(connection, ("payment_lines",)):
+        yield _rebuild(connection, parameters(protocol, window), SQL[:3])
+
+
+def _parts(connection: Connection, names: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Narrow the views to the persons of one part after the other; yields its number and how many there are.
+
+    Persons are numbered in no order that means anything, so that equal ranges of numbers hold about equal work.
+    """
+    lines, last = connection.execute("SELECT count(*), coalesce(max(person), 0) + 1 FROM payment_lines").fetchall()[0]
+    number = max(1, math.ceil(lines / LINES_AT_ONCE))
+    _kinds(connection)
+    # The order of rows within a part is set where it is written; keeping another one on the way costs memory.
+    connection.execute("SET preserve_insertion_order = false")
+    for part in range(number):
+        with database.narrowed(connection, names, part * last // number, (part + 1) * last // number - 1):
+            yield part, number
+    connection.execute("SET preserve_insertion_order = true")
+    forget(connection)
+
+
 def forget(connection: Connection) -> None:
     """Drop what `rebuild` made: views of the same names show again."""
     for name in SQL:
         connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
 
 
-def _rebuild(connection: Connection, values: dict[str, object]) -> None:
-    for name in SQL:
-        database.create(connection, name, database.sql(__file__, name), values)
+def _rebuild(connection: Connection, values: dict[str, object], names: Sequence[str] = SQL) -> int:
+    """Run the `.sql` files; returns the rows of the last."""
+    rows = 0
+    for name in names:
+        rows = database.create(connection, name, database.sql(__file__, name), values)
+    return rows
 
 
 def _kinds(connection: Connection) -> None:
@@ -100,27 +126,16 @@ def rebuild_leaves(run: Run) -> StepReport:
 
 
 def write_leaves(connection: Connection, run: Run, window: Window) -> dict[str, int]:
-    """Write every table of the step from the views `SOURCES`; returns table -> rows.
-
-    Persons are numbered in no order that means anything, so that equal ranges of numbers hold about equal work.
-    """
-    lines, last = connection.execute("SELECT count(*), coalesce(max(person), 0) + 1 FROM payment_lines").fetchall()[0]
-    number = max(1, math.ceil(lines / LINES_AT_ONCE))
+    """Write every table of the step from the views `SOURCES`, part by part; returns table -> rows."""
     rows = {table.name: 0 for table in of_step(STEP)}
-    _kinds(connection)
-    # The order of rows within a part is set where it is written; keeping another one on the way costs memory.
-    connection.execute("SET preserve_insertion_order = false")
     with database.parts_of({name: run.home.artefact(run.release, STEP, name) for name in rows}) as folders:
-        for part in range(number):
+        for part, number in _parts(connection, SOURCES):
             run.progress("rebuilding leaves", part, number)
-            bounds = {"first_person": part * last // number, "last_person": (part + 1) * last // number - 1}
-            _rebuild(connection, parameters(run.protocol, window) | bounds)
+            _rebuild(connection, parameters(run.protocol, window))
             for table in of_step(STEP):
                 query = f"SELECT {table.select} FROM {table.name} ORDER BY {', '.join(table.key)}"
                 rows[table.name] += database.write(connection, query, folders[table.name] / f"part-{part:03}.parquet")
-    connection.execute("SET preserve_insertion_order = true")
-    forget(connection)
-    run.progress("rebuilding leaves", number, number)
+            run.progress("rebuilding leaves", part + 1, number)
     return rows
 
 

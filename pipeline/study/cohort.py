@@ -7,8 +7,7 @@ prognostic score alone is learnt from all comparison persons together.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -102,19 +101,6 @@ def candidates(connection: Connection, protocol: Protocol, dates: Calendar, esti
     return judge(connection, parameters(protocol, dates, estimand) | find_accompanied(connection))
 
 
-@contextmanager
-def narrowed(connection: Connection, names: Sequence[str], first: int, last: int) -> Iterator[None]:
-    """Show of each view the persons `first` to `last` alone."""
-    for name in names:
-        connection.execute(
-            f"CREATE OR REPLACE TEMP VIEW {name} AS "
-            f"SELECT * FROM memory.main.{name} WHERE person BETWEEN {int(first)} AND {int(last)}"
-        )
-    yield
-    for name in names:
-        connection.execute(f"DROP VIEW temp.{name}")
-
-
 def build_cohort(run: Run) -> StepReport:
     """Write `units` for both estimands, `eligibility` and the calendar."""
     report = StepReport()
@@ -153,7 +139,7 @@ def write_cohort(connection: Connection, run: Run, dates: Calendar) -> list[str]
             for part in range(number):
                 run.progress("judging eligibility", len(written), len(ESTIMANDS) * number)
                 first, last = part * persons // number, (part + 1) * persons // number - 1
-                with narrowed(connection, SOURCES, first, last):
+                with database.narrowed(connection, SOURCES, first, last):
                     found = judge(connection, values, units)
                 units += len(found.units)
                 file = Path(held) / f"{estimand}-{part:03}.parquet"
