@@ -41,8 +41,8 @@ POPULATION = {
 """First step of the flow: whom it starts from."""
 SOURCES = ("persons", "person_history", "employment", "leave_spells", "leave_days", "leave_payments")
 """What is read person by person; `accompanied` is small and read whole."""
-PERSONS_AT_ONCE = 3_000_000
-"""Persons judged at a time (about 3 GB)."""
+PERSONS_AT_ONCE = 1_000_000
+"""Persons judged at a time (about 2 GB)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +82,25 @@ def find_accompanied(connection: Connection) -> dict[str, object]:
     return {"first_quarter": first}
 
 
+def look_back(connection: Connection, values: dict[str, object]) -> None:
+    """Tables `standing` and `history`, the same for both estimands."""
+    for name in ("standing", "history"):
+        database.create(connection, name, database.sql(__file__, name), values)
+
+
 def judge(connection: Connection, values: dict[str, object], first_unit: int = 0) -> Candidates:
-    """Candidates of one estimand among the persons that the views show, from `accompanied` and `values`."""
+    """Candidates of one estimand among the persons that the views show.
+
+    Reads the tables of `find_accompanied` and `look_back`; leaves `early` and `judged`, in which each candidate has its
+    reason.
+    """
     connection.register("reasons", pa.table({"reason": REASONS, "rank": pa.array(range(len(REASONS)), pa.int64())}))
-    values = values | {"first_unit": first_unit}
-    files = {name: name for name in ("standing", "candidates", "history", "judged", "eligibility", "units")}
-    files["candidates"] = f"{str(values['estimand']).lower()}_candidates"
-    for table, name in files.items():
-        database.create(connection, table, database.sql(__file__, name), values)
+    values = values | {"first_unit": first_unit, "eligible_rank": len(REASONS)}
+    database.create(
+        connection, "candidates", database.sql(__file__, f"{str(values['estimand']).lower()}_candidates"), values
+    )
+    for name in ("early", "judged", "eligibility", "units"):
+        database.create(connection, name, database.sql(__file__, name), values)
     return Candidates(
         connection.sql("SELECT * FROM units ORDER BY unit").to_arrow_table(),
         connection.sql("SELECT * FROM eligibility ORDER BY arm, person").to_arrow_table(),
@@ -98,7 +109,9 @@ def judge(connection: Connection, values: dict[str, object], first_unit: int = 0
 
 def candidates(connection: Connection, protocol: Protocol, dates: Calendar, estimand: str) -> Candidates:
     """Candidates of one estimand, all persons at once; no prognostic score yet."""
-    return judge(connection, parameters(protocol, dates, estimand) | find_accompanied(connection))
+    values = parameters(protocol, dates, estimand) | find_accompanied(connection)
+    look_back(connection, values)
+    return judge(connection, values)
 
 
 def build_cohort(run: Run) -> StepReport:
@@ -134,19 +147,22 @@ def write_cohort(connection: Connection, run: Run, dates: Calendar) -> list[str]
     targets = {name: run.home.artefact(run.release, COHORT, name) for name in ("units", "eligibility")}
     with database.parts_of(targets) as folders, tempfile.TemporaryDirectory(dir=run.home.scratch) as held:
         written: list[tuple[str, Path]] = []
-        for estimand in ESTIMANDS:
-            values, units = parameters(run.protocol, dates, estimand) | common, 0
-            for part in range(number):
-                run.progress("judging eligibility", len(written), len(ESTIMANDS) * number)
-                first, last = part * persons // number, (part + 1) * persons // number - 1
-                with database.narrowed(connection, SOURCES, first, last):
-                    found = judge(connection, values, units)
-                units += len(found.units)
-                file = Path(held) / f"{estimand}-{part:03}.parquet"
-                pq.write_table(found.units, file)
-                written.append((estimand, file))
-                eligibility = rows_of(ELIGIBILITY, found.eligibility, estimand)
-                pq.write_table(eligibility, folders["eligibility"] / file.name, compression="zstd")
+        units = dict.fromkeys(ESTIMANDS, 0)
+        for part in range(number):
+            first, last = part * persons // number, (part + 1) * persons // number - 1
+            with database.narrowed(connection, SOURCES, first, last):
+                for estimand in ESTIMANDS:
+                    run.progress("judging eligibility", len(written), len(ESTIMANDS) * number)
+                    values = parameters(run.protocol, dates, estimand) | common
+                    if estimand == ESTIMANDS[0]:
+                        look_back(connection, values)
+                    found = judge(connection, values, units[estimand])
+                    units[estimand] += len(found.units)
+                    file = Path(held) / f"{estimand}-{part:03}.parquet"
+                    pq.write_table(found.units, file)
+                    written.append((estimand, file))
+                    eligibility = rows_of(ELIGIBILITY, found.eligibility, estimand)
+                    pq.write_table(eligibility, folders["eligibility"] / file.name, compression="zstd")
         run.progress("learning the prognosis", 0, len(written))
         itt = [file for estimand, file in written if estimand == "ITT"]
         try:
@@ -156,8 +172,8 @@ def write_cohort(connection: Connection, run: Run, dates: Calendar) -> list[str]
             prognosis, warnings = None, [f"no prognostic score: {error}"]
         for done, (estimand, file) in enumerate(written):
             run.progress("writing the cohort", done, len(written))
-            units = score(pq.read_table(file), prognosis)
-            pq.write_table(rows_of(UNITS, units, estimand), folders["units"] / file.name, compression="zstd")
+            scored = score(pq.read_table(file), prognosis)
+            pq.write_table(rows_of(UNITS, scored, estimand), folders["units"] / file.name, compression="zstd")
     run.progress("writing the cohort", len(written), len(written))
     return warnings
 

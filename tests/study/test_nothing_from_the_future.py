@@ -118,8 +118,8 @@ def cohort_of(world: World, estimand: str) -> tuple[pa.Table, pa.Table]:
         dates = world.open(connection)
         units = candidates(connection, PROTOCOL, dates, estimand).units
         judged = connection.sql(
-            "SELECT person, arm, time_zero, department_code, reason FROM judged WHERE time_zero IS NOT NULL "
-            "ORDER BY person"
+            "SELECT person, arm, time_zero, department_code, reason FROM "
+            "(SELECT * FROM judged UNION ALL BY NAME SELECT * FROM early) WHERE time_zero IS NOT NULL ORDER BY person"
         ).to_arrow_table()
     return units, judged
 
