@@ -57,10 +57,10 @@ BENEFIT = _codes("""
 6012 | waiting_days_above_3m | jours de carence (plus de 3 mois) | waiting days (above 3 months)
 6111 | daily_allowance_6111 | IJ normale, moins de 3 mois | full allowance, below 3 months
 6112 | daily_allowance_6112 | IJ normale, plus de 3 mois | full allowance, above 3 months
-6113 | daily_allowance_6113 | IJ majorée (6113) | increased allowance (6113)
-6114 | daily_allowance_6114 | IJ majorée (6114) | increased allowance (6114)
-6115 | daily_allowance_6115 | IJ (6115) | allowance (6115)
-6116 | daily_allowance_6116 | IJ (6116) | allowance (6116)
+6113 | daily_allowance_6113 | IJ réduite, moins de 3 mois | reduced allowance, below 3 months
+6114 | daily_allowance_6114 | IJ réduite, plus de 3 mois | reduced allowance, above 3 months
+6115 | daily_allowance_6115 | IJ majorée, moins de 3 mois | increased allowance, below 3 months
+6116 | daily_allowance_6116 | IJ majorée, plus de 3 mois | increased allowance, above 3 months
 6117 | part_time_allowance_6117 | IJ partielle, temps partiel thérapeutique (6117) | partial allowance, therapeutic part-time (6117)
 6118 | part_time_allowance_6118 | IJ partielle, temps partiel thérapeutique (6118) | partial allowance, therapeutic part-time (6118)
 6120 | temporary_inaptitude | indemnité temporaire d'inaptitude | temporary inaptitude allowance
