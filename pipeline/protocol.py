@@ -68,6 +68,7 @@ class Leave(_Section):
     gap_days: Days
     sickness_waiting_days: Days
     rights_days: Days
+    maximum_tolerance_eur: float = Field(ge=0, description="euros a day above the legal maximum that are not flagged")
 
 
 class Matching(_Section):

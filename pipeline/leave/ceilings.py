@@ -27,7 +27,7 @@ import pyarrow as pa
 INJURY_FIRST_RATE, INJURY_LATER_RATE, INJURY_FIRST_DAYS = 0.6, 0.8, 28
 """Share of the base wage paid for a work injury up to that many paid days, and beyond."""
 INCREASED = (2 / 3) / (1 / 2)
-"""Increased over ordinary sickness allowance: two thirds of the base wage, not half (three children, until July 2020)."""
+"""Increased over ordinary sickness allowance: two thirds of the base wage, not half (three children, until 2020)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import pandas as pd
 from pipeline import database
 from pipeline.database import Connection
 from pipeline.identity.step import paths as pseudonymised
+from pipeline.leave import plausibility
 from pipeline.protocol import Protocol
 from pipeline.run import Run, StepReport
 from pipeline.tables.intermediate import of_step
@@ -46,6 +47,7 @@ def rebuild_leaves(run: Run) -> StepReport:
     with database.connect(run.home.scratch) as connection:
         database.view(connection, "payment_lines", pseudonymised(run.home, run.release)["payment_lines"])
         last_flow = rebuild(connection, run.protocol)
+        plausibility.flag(connection, run.protocol)
         report = StepReport(figures={"last payment flow": last_flow.isoformat()})
         for table in of_step(STEP):
             order = ", ".join(table.key)
@@ -54,6 +56,7 @@ def rebuild_leaves(run: Run) -> StepReport:
                 connection, f"SELECT {table.select} FROM {table.name} ORDER BY {order}", path
             )
         report.tables["Durations of closed leaves"] = _durations(connection)
+        plausibility.told(connection, run.home.artefact(run.release, STEP, plausibility.FLAGGED_ROWS), report)
     return report
 
 

@@ -304,6 +304,10 @@ job_loss | perte d'emploi | job loss
 end_of_rights | fin de droits | end of rights
 death | décès | death
 """)
+LEAVE_FLAG = _published("""
+above_maximum | montant journalier supérieur au maximum légal | daily amount above the legal maximum
+self_employed_work_injury | accident du travail d'un indépendant | work injury of a self-employed person
+""")
 STATE = _published("""
 sustained_return_to_work | retour durable à l'emploi | sustained return to work
 invalidity | invalidité | invalidity

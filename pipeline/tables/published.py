@@ -313,7 +313,8 @@ DEPARTMENTS = _table(
 DATA_QUALITY = _table(
     "data_quality", "Qualité des données reçues", "Quality of the data received", "delivery input_table rule",
     _key("delivery", M, "livraison", "delivery"), _key("input_table", T, "table reçue", "input table"),
-    _key("rule", T, "règle", "rule", source="reason code of the input contract; `all` for the whole table"),
+    _key("rule", T, "règle", "rule",
+         source="reason code of the input contract or rule of the allowance; `all` for the whole table"),
     _exact("rows_read", W, "lignes lues", "rows read", "row", "rows of the files, header left out"),
     _exact("rows_accepted", W, "lignes acceptées", "rows accepted", "row", "typed rows that break no blocking rule"),
     _exact("rows_quarantined", W, "lignes écartées", "rows quarantined", "row", "rows that break a blocking rule"),
@@ -321,7 +322,7 @@ DATA_QUALITY = _table(
     _exact("rate", N, "part des lignes lues", "share of the rows read", "share",
            "rows quarantined or flagged by the rule over rows read"),
     _exact("rows_flagged", W, "lignes signalées sans être écartées", "rows flagged and kept", "row",
-           "rows that break a rule that only warns, or whose narrative is withheld"),
+           "rows that break a rule that only warns or a rule of the allowance, or whose narrative is withheld"),
     description="Every row read is accepted, quarantined or a duplicate. Counts file rows: exact, never suppressed.",
     suppressible=False,
 )  # fmt: skip
