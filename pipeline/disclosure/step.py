@@ -31,6 +31,7 @@ from pipeline.home import Home
 from pipeline.identity import keys
 from pipeline.identity.erase import Tombstones
 from pipeline.identity.step import paths as pseudonymised
+from pipeline.leave.comparison import LEAVES
 from pipeline.leave.plausibility import FLAGGED_ROWS, quality_with_flags
 from pipeline.leave.step import STEP as LEAVE
 from pipeline.protocol import Protocol
@@ -165,6 +166,7 @@ def _described(run: Run) -> list[CountTable]:
         *(described.estimates(name, raw[name]) for name in ("balance", "power", "sensitivity", "placebo")),
         described.flow(attrition, rule.k),
         described.measures(counts["measures"], rule.k, rule.dominance_share),
+        described.leaves(pd.read_parquet(home.artefact(release, LEAVE, LEAVES)), rule.k, rule.dominance_share),
     ]
     return tables + [build(counts[name], rule.k) for name, build in described.ACTIVITY_TABLES.items()]
 

@@ -1,5 +1,5 @@
 -- Payment lines that the rules of the allowance do not allow, each with its leave and what is wrong: one row per line and
--- flag. Nothing is dropped for it.
+-- flag. Nothing is dropped for it. A line since taken back by the same amount is no longer flagged.
 --
 -- above_maximum: a full allowance paid above the legal maximum of the day the leave starts. Line by line, since the
 -- maximum holds for each employer: a person with two may pass it in total. Judged only where the start is known (not
@@ -17,7 +17,7 @@ WITH paid AS (
         flow_date,
         period_start,
         period_end,
-        CAST(amount AS DOUBLE) AS amount,
+        amount,
         CASE
             WHEN coalesce(days_paid, 0) <> 0 THEN days_paid
             WHEN coalesce(revaluation, 'zz') IN ('zz', 'xx') THEN coalesce(quantity, 0)
@@ -58,6 +58,11 @@ judged AS (
     SELECT
         l.person,
         l.spell_number,
+        l.risk,
+        l.benefit_code,
+        l.period_start,
+        l.period_end,
+        l.amount,
         l.flow_date,
         l.not_covered,
         -- A leave older than the first ceiling has nothing to be held against: not flagged.
@@ -75,7 +80,23 @@ judged AS (
         ) AS above
     FROM of_leaves AS l
     LEFT JOIN ceilings AS c USING (month)
+),
+taken_back AS (
+    SELECT person, risk, benefit_code, period_start, period_end, -amount AS amount, count(*) AS times
+    FROM payment_lines
+    WHERE amount < 0 AND risk IN ('sickness', 'work_injury')
+    GROUP BY person, risk, benefit_code, period_start, period_end, amount
+),
+standing AS (
+    SELECT
+        j.*,
+        row_number() OVER (
+            PARTITION BY j.person, j.risk, j.benefit_code, j.period_start, j.period_end, j.amount ORDER BY j.flow_date
+        ) > coalesce(b.times, 0) AS stands
+    FROM judged AS j
+    LEFT JOIN taken_back AS b USING (person, risk, benefit_code, period_start, period_end, amount)
+    WHERE j.above OR j.not_covered
 )
-SELECT person, spell_number, 'above_maximum' AS flag, flow_date FROM judged WHERE above
+SELECT person, spell_number, 'above_maximum' AS flag, flow_date FROM standing WHERE stands AND above
 UNION ALL
-SELECT person, spell_number, 'self_employed_work_injury' AS flag, flow_date FROM judged WHERE not_covered
+SELECT person, spell_number, 'self_employed_work_injury' AS flag, flow_date FROM standing WHERE stands AND not_covered

@@ -9,7 +9,7 @@ import pandas as pd
 from pipeline import database
 from pipeline.database import Connection
 from pipeline.identity.step import paths as pseudonymised
-from pipeline.leave import plausibility
+from pipeline.leave import comparison, plausibility
 from pipeline.protocol import Protocol
 from pipeline.run import Run, StepReport
 from pipeline.tables.intermediate import of_step
@@ -45,7 +45,8 @@ def rebuild(connection: Connection, protocol: Protocol) -> dt.date:
 def rebuild_leaves(run: Run) -> StepReport:
     """Write the leave tables of a release."""
     with database.connect(run.home.scratch) as connection:
-        database.view(connection, "payment_lines", pseudonymised(run.home, run.release)["payment_lines"])
+        for name in ("payment_lines", "persons"):
+            database.view(connection, name, pseudonymised(run.home, run.release)[name])
         last_flow = rebuild(connection, run.protocol)
         plausibility.flag(connection, run.protocol)
         report = StepReport(figures={"last payment flow": last_flow.isoformat()})
@@ -57,6 +58,7 @@ def rebuild_leaves(run: Run) -> StepReport:
             )
         report.tables["Durations of closed leaves"] = _durations(connection)
         plausibility.told(connection, run.home.artefact(run.release, STEP, plausibility.FLAGGED_ROWS), report)
+        comparison.compare(connection, run.protocol, run.home.artefact(run.release, STEP, comparison.LEAVES), report)
     return report
 
 

@@ -464,6 +464,29 @@ def _delays() -> tuple[Code, ...]:
 
 
 DELAY_STEP = _delays()
+LEAVES_VARIABLE = _published("""
+all | ensemble | all
+duration | durée de l'arrêt à la fin de l'année | duration of the leave at the end of the year
+age_band | tranche d'âge dans l'année | age band in the year
+""")
+LEAVES_MODALITY = _published("""
+all | ensemble | all
+8+ | plus de 7 jours | over 7 days
+31+ | plus de 30 jours | over 30 days
+91+ | plus de 90 jours | over 90 days
+181+ | plus de 6 mois | over 6 months
+366+ | plus d'un an | over a year
+0-24 | moins de 25 ans | under 25
+25-29 | 25 à 29 ans | 25 to 29
+30-34 | 30 à 34 ans | 30 to 34
+35-39 | 35 à 39 ans | 35 to 39
+40-44 | 40 à 44 ans | 40 to 44
+45-49 | 45 à 49 ans | 45 to 49
+50-54 | 50 à 54 ans | 50 to 54
+55-59 | 55 à 59 ans | 55 to 59
+60+ | 60 ans et plus | 60 and over
+unknown | inconnu | unknown
+""")
 FLOW_STEP = _published("""
 eligibility | critères d'éligibilité | eligibility
 matching | appariement | matching

@@ -310,6 +310,24 @@ DEPARTMENTS = _table(
     description="Persons on long leave and participants by département of residence.",
 )  # fmt: skip
 
+LEAVES = _table(
+    "leaves", "Arrêts reconstitués", "Rebuilt leaves", "year variable modality",
+    _key("year", T, "année", "year", source="last calendar year all of whose paid days are known"),
+    _key("variable", T, "découpage", "breakdown", codes=c.LEAVES_VARIABLE),
+    _key("modality", T, "modalité", "modality", codes=c.LEAVES_MODALITY),
+    _persons("n", "personnes", "persons", "persons with a sickness leave paid in the year: so long, or of that age"),
+    _estimate("share", "part des arrêts", "share of leaves", "share",
+              "leaves over all leaves paid in the year, whole percent; empty for the whole"),
+    _estimate("mean_days", "jours payés par arrêt", "paid days a leave", "day",
+              "days paid in the year over leaves, whole days; empty by duration"),
+    _exact("national_share", N, "part nationale des arrêts", "national share of leaves", "share",
+           "general scheme, 2023 (sources in pipeline/leave/national.py); empty where none is known"),
+    _exact("national_mean_days", N, "jours payés par arrêt au niveau national", "national paid days a leave", "day",
+           "general scheme, 2023, 2016 by age (sources in pipeline/leave/national.py); empty where none is known"),
+    description="Sickness leaves with a paid day in the year, as seen at its end, waiting days left out, beside "
+                "national orders of magnitude: is what was rebuilt plausible?",
+)  # fmt: skip
+
 DATA_QUALITY = _table(
     "data_quality", "Qualité des données reçues", "Quality of the data received", "delivery input_table rule",
     _key("delivery", M, "livraison", "delivery"), _key("input_table", T, "table reçue", "input table"),
@@ -399,7 +417,7 @@ DICTIONARY = _table(
 
 PUBLISHED: tuple[Table, ...] = (
     IMPACT, RETURN_TO_WORK_CURVE, ON_LEAVE_CURVE, SAVINGS, BALANCE, FLOW, SENSITIVITY, PLACEBO, POWER,
-    PLATFORM_ACTIVITY, PARTICIPANT_PROFILE, REFERRAL_SOURCES, DELAYS, MEASURES, EXITS, SITUATIONS, DEPARTMENTS,
+    PLATFORM_ACTIVITY, PARTICIPANT_PROFILE, REFERRAL_SOURCES, DELAYS, MEASURES, EXITS, SITUATIONS, DEPARTMENTS, LEAVES,
     DATA_QUALITY, DISCLOSURE, MICRODATA, DICTIONARY,
 )  # fmt: skip
 

@@ -31,6 +31,10 @@ def paid(first: str, last: str, euros_a_day: str, code: int = 6111, **changed: A
     return line(1, first, last, code, amount=Decimal(euros_a_day) * days, **changed)
 
 
+def taken_back(row: Row) -> Row:
+    return row | {name: -row[name] for name in ("days_paid", "quantity", "amount")}
+
+
 ABOVE = [(1, 1, "above_maximum", 1)]
 CASES: list[tuple[str, list[Row], bool]] = [
     ("at the maximum of 2022", [paid("2022-01-04", "2022-01-17", "47.43")], False),
@@ -71,6 +75,15 @@ CASES: list[tuple[str, list[Row], bool]] = [
     ("which has a maximum as well",
      [paid("2022-01-01", "2022-01-28", "205.84", risk="work_injury"),
       paid("2022-01-29", "2022-02-11", "275", 6120, risk="work_injury")], True),
+    ("a line taken back and paid again at its right amount is right",
+     [paid("2022-01-04", "2022-01-17", "52"), taken_back(paid("2022-01-04", "2022-01-17", "52")),
+      paid("2022-01-04", "2022-01-17", "47")], False),
+    ("paid twice and taken back once, it stands once",
+     [paid("2022-01-04", "2022-01-17", "52"), paid("2022-01-04", "2022-01-17", "52"),
+      taken_back(paid("2022-01-04", "2022-01-17", "52"))], True),
+    ("another amount taken back does not make it right",
+     [paid("2022-01-04", "2022-01-17", "52"),
+      taken_back(paid("2022-01-04", "2022-01-17", "2", days_paid=0, quantity=0))], True),
     ("a leave whose start is before the first flow has no known maximum",
      [paid("2019-06-20", "2019-07-05", "90")], False),
 ]  # fmt: skip
