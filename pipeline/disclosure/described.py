@@ -391,7 +391,8 @@ def leaves(raw: pd.DataFrame, k: int, dominance: float) -> CountTable:
     everyone = raw["variable"] == ALL
     totals = {f"total_{name}": raw["year"].map(raw[everyone].set_index("year")[name]) for name in ("n", "n_leaves")}
     dominated = raw["largest_days"].fillna(0) > dominance * raw["total_days"].fillna(0)
-    raw = raw.assign(**totals, mean_days=raw["mean_days"].where(~dominated))
+    # Whole percent and whole days: orders of magnitude, in which one leave does not show.
+    raw = raw.assign(**totals, share=raw["share"].round(2), mean_days=raw["mean_days"].where(~dominated).round())
     lasting = raw[raw["variable"] == "duration"]
     lasting = lasting.assign(days=lasting["modality"].str.rstrip("+").astype(int)).sort_values(["year", "days"])
     shorter = lasting.groupby("year", sort=True)["n"].shift().reindex(raw.index)

@@ -16,11 +16,30 @@ WITH by_person AS (
 everyone AS (
     SELECT sum(leaves) AS leaves FROM by_person
 ),
-reached AS (
-    SELECT d.modality, count(l.person) AS leaves
+-- Counts by length: few rows, whatever the number of leaves.
+lengths AS (
+    SELECT days, count(*) AS leaves FROM year_leaves GROUP BY days
+),
+longest AS (
+    SELECT longest AS days, count(*) AS persons FROM by_person GROUP BY longest
+),
+lasted AS (
+    SELECT
+        d.modality,
+        (SELECT coalesce(sum(l.persons) FILTER (WHERE l.days >= d.low), 0) FROM longest AS l) AS persons,
+        (SELECT coalesce(sum(l.leaves) FILTER (WHERE l.days >= d.low), 0) FROM lengths AS l) AS leaves
     FROM durations AS d
-    LEFT JOIN year_leaves AS l ON l.days >= d.low
-    GROUP BY d.modality
+),
+by_age AS (
+    SELECT
+        coalesce(b.modality, 'unknown') AS modality,
+        count(*) AS persons,
+        sum(p.leaves) AS leaves,
+        sum(p.days) AS days,
+        max(p.days) AS largest_days
+    FROM by_person AS p
+    LEFT JOIN age_bands AS b ON p.age BETWEEN b.low AND b.high
+    GROUP BY b.modality
 ),
 found AS (
     SELECT
@@ -34,44 +53,31 @@ found AS (
         sum(days) AS total_days
     FROM by_person
     UNION ALL
-    SELECT
-        'duration',
-        d.modality,
-        count(p.person),
-        any_value(r.leaves),
-        any_value(r.leaves) / any_value(e.leaves),
-        NULL,
-        NULL,
-        NULL
-    FROM durations AS d
-    JOIN reached AS r USING (modality)
+    SELECT 'duration', l.modality, l.persons, l.leaves, l.leaves / e.leaves, NULL, NULL, NULL
+    FROM lasted AS l
     CROSS JOIN everyone AS e
-    LEFT JOIN by_person AS p ON p.longest >= d.low
-    GROUP BY d.modality
     UNION ALL
     SELECT
         'age_band',
         b.modality,
-        count(p.person),
-        coalesce(sum(p.leaves), 0),
-        coalesce(sum(p.leaves), 0) / any_value(e.leaves),
-        sum(p.days) / sum(p.leaves),
-        max(p.days),
-        sum(p.days)
+        coalesce(a.persons, 0),
+        coalesce(a.leaves, 0),
+        coalesce(a.leaves, 0) / e.leaves,
+        a.days / a.leaves,
+        a.largest_days,
+        a.days
     FROM age_bands AS b
     CROSS JOIN everyone AS e
-    LEFT JOIN by_person AS p ON p.age BETWEEN b.low AND b.high OR (b.low IS NULL AND p.age IS NULL)
-    GROUP BY b.modality
+    LEFT JOIN by_age AS a USING (modality)
 )
 SELECT
     CAST($year AS VARCHAR) AS year,
     variable,
     modality,
-    n,
+    CAST(n AS BIGINT) AS n,
     CAST(n_leaves AS BIGINT) AS n_leaves,
-    -- Whole percent and whole days: orders of magnitude, in which one leave does not show.
-    CAST(round(share, 2) AS DOUBLE) AS share,
-    CAST(round(mean_days) AS DOUBLE) AS mean_days,
+    CAST(share AS DOUBLE) AS share,
+    CAST(mean_days AS DOUBLE) AS mean_days,
     CAST(largest_days AS DOUBLE) AS largest_days,
     CAST(total_days AS DOUBLE) AS total_days
 FROM found

@@ -8,14 +8,24 @@ WITH settled AS (
     WHERE risk = 'sickness'
       AND start_date >= CAST($first_flow AS DATE)
       AND first_paid_day + CAST($longest_days AS INTEGER) < CAST($follow_up_end AS DATE)
+),
+-- Counts by length: few rows, whatever the number of leaves.
+lengths AS (
+    SELECT days, count(*) AS leaves FROM settled GROUP BY days
+),
+extremes AS (
+    SELECT shortest, longest, count(*) AS persons
+    FROM (SELECT person, min(days) AS shortest, max(days) AS longest FROM settled GROUP BY person)
+    GROUP BY shortest, longest
 )
 SELECT
     p.days,
-    least(
-        count(DISTINCT s.person) FILTER (WHERE s.days > p.days), count(DISTINCT s.person) FILTER (WHERE s.days <= p.days)
+    (
+        SELECT least(
+            coalesce(sum(e.persons) FILTER (WHERE e.longest > p.days), 0),
+            coalesce(sum(e.persons) FILTER (WHERE e.shortest <= p.days), 0)
+        ) FROM extremes AS e
     ) AS n,
-    avg(CASE WHEN s.person IS NULL THEN NULL WHEN s.days > p.days THEN 1.0 ELSE 0.0 END) AS share
+    (SELECT coalesce(sum(l.leaves) FILTER (WHERE l.days > p.days), 0) / sum(l.leaves) FROM lengths AS l) AS share
 FROM lasting AS p
-LEFT JOIN settled AS s ON true
-GROUP BY p.days
 ORDER BY p.days

@@ -110,8 +110,8 @@ def leaves(cases: pd.DataFrame, year: str = "2023") -> pd.DataFrame:
     groups += [("age_band", age, cases["age"] == age) for age in AGES]
     rows = [
         {"variable": variable, "modality": modality, "n": int(who.sum()), "n_leaves": int(number[who].sum()),
-         "share": None if variable == "all" else round(number[who].sum() / number.sum(), 2),
-         "mean_days": round(days[who].sum() / number[who].sum()) if who.any() else None,
+         "share": None if variable == "all" else number[who].sum() / number.sum(),
+         "mean_days": days[who].sum() / number[who].sum() if who.any() else None,
          "largest_days": days[who].max() if who.any() else None, "total_days": days[who].sum()}
         for variable, modality, who in groups
     ]  # fmt: skip
@@ -119,7 +119,7 @@ def leaves(cases: pd.DataFrame, year: str = "2023") -> pd.DataFrame:
         reached = int((cases["longest"] >= low).sum())
         rows.append(
             {"variable": "duration", "modality": f"{low}+", "n": reached, "n_leaves": reached,
-             "share": round(reached / number.sum(), 2)}
+             "share": reached / number.sum()}
         )  # fmt: skip
     return pd.DataFrame(rows).assign(year=year, national_share=0.07, national_mean_days=34.0)
 
