@@ -91,7 +91,8 @@ standing AS (
     SELECT
         j.*,
         row_number() OVER (
-            PARTITION BY j.person, j.risk, j.benefit_code, j.period_start, j.period_end, j.amount ORDER BY j.flow_date
+            PARTITION BY j.person, j.risk, j.benefit_code, j.period_start, j.period_end, j.amount
+            ORDER BY j.flow_date, j.above, j.not_covered
         ) > coalesce(b.times, 0) AS stands
     FROM judged AS j
     LEFT JOIN taken_back AS b USING (person, risk, benefit_code, period_start, period_end, amount)
