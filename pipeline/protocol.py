@@ -71,6 +71,7 @@ class Leave(_Section):
     rights_days: Days
     rights_window_days: Days = Field(description="three rolling years, in which rights are counted")
     ald_rights_days: Days = Field(description="three years date to date: the longest leave that is paid")
+    maximum_tolerance_eur: float = Field(ge=0, description="euros a day above the legal maximum that are not flagged")
 
 
 class Matching(_Section):

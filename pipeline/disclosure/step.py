@@ -31,6 +31,9 @@ from pipeline.home import Home
 from pipeline.identity import keys
 from pipeline.identity.erase import Tombstones
 from pipeline.identity.step import paths as pseudonymised
+from pipeline.leave.comparison import LEAVES
+from pipeline.leave.plausibility import FLAGGED_ROWS, quality_with_flags
+from pipeline.leave.step import STEP as LEAVE
 from pipeline.protocol import Protocol
 from pipeline.run import Run, StepReport
 from pipeline.study.activity.tables import activity
@@ -80,7 +83,10 @@ def anonymise(run: Run) -> StepReport:
     uptake, behind_uptake = _uptake(run, previous)
     cells.append(behind_uptake)
     recorded = pa.concat_tables(cells)
-    quality = pq.read_table(home.artefact(release, INGEST, "data_quality"))
+    quality = quality_with_flags(
+        pq.read_table(home.artefact(release, INGEST, "data_quality")),
+        pq.read_table(home.artefact(release, LEAVE, FLAGGED_ROWS)),
+    )
     microdata, facts_of_rows, attacks = _microdata(run, report)
     releases = [*history, (release, recorded)]
     run.progress("attacking the tables", 0, 1)
@@ -160,6 +166,7 @@ def _described(run: Run) -> list[CountTable]:
         *(described.estimates(name, raw[name]) for name in ("balance", "power", "sensitivity", "placebo")),
         described.flow(attrition, rule.k),
         described.measures(counts["measures"], rule.k, rule.dominance_share),
+        described.leaves(pd.read_parquet(home.artefact(release, LEAVE, LEAVES)), rule.k, rule.dominance_share),
     ]
     return tables + [build(counts[name], rule.k) for name, build in described.ACTIVITY_TABLES.items()]
 

@@ -12,11 +12,12 @@ from pipeline import database
 from pipeline.database import Connection
 from pipeline.home import Home
 from pipeline.identity.step import paths as pseudonymised
+from pipeline.leave import comparison, plausibility
 from pipeline.leave.window import Window, observed
 from pipeline.protocol import Protocol
 from pipeline.run import Run, StepReport
 from pipeline.tables import codes
-from pipeline.tables.intermediate import of_step
+from pipeline.tables.intermediate import LEAVE_FLAGS, of_step
 
 STEP = "leave"
 LINES_AT_ONCE = 25_000_000
@@ -24,6 +25,8 @@ LINES_AT_ONCE = 25_000_000
 SOURCES = ("payment_lines", "persons", "employment")
 SQL = ("allowance_lines", "netted_lines", "leave_spells", "leave_days", "leave_payments", "leave_ends")
 """The `.sql` files in the order they run; each makes the table of its name."""
+WRITTEN = tuple(table for table in of_step(STEP) if table.name in SQL)
+"""Tables written part by part."""
 
 
 def parameters(protocol: Protocol, window: Window) -> dict[str, object]:
@@ -116,23 +119,32 @@ def rebuild_leaves(run: Run) -> StepReport:
             "leaves complete until": window.complete_until.isoformat(),
         }
         report.tables["Lines arrived, by months since the last paid day"] = arrived.round(4).reset_index()
-        for table in of_step(STEP):
+        for table in WRITTEN:
             database.view(connection, table.name, run.home.artefact(run.release, STEP, table.name))
+        plausibility.flag(connection, run.protocol)
+        report.rows[LEAVE_FLAGS.name] = database.write(
+            connection,
+            f"SELECT {LEAVE_FLAGS.select} FROM leave_flags ORDER BY {', '.join(LEAVE_FLAGS.key)}",
+            run.home.artefact(run.release, STEP, LEAVE_FLAGS.name),
+        )
         report.tables["Durations of closed leaves"] = _durations(connection)
         report.tables["How leaves ended"] = connection.sql(
             "SELECT end_reason, count(*) AS leaves FROM leave_ends GROUP BY ALL ORDER BY leaves DESC, end_reason"
         ).df()
+        plausibility.told(connection, run.home.artefact(run.release, STEP, plausibility.FLAGGED_ROWS), report)
+        leaves = run.home.artefact(run.release, STEP, comparison.LEAVES)
+        comparison.compare(connection, window, run.protocol.disclosure.k, leaves, report)
     return report
 
 
 def write_leaves(connection: Connection, run: Run, window: Window) -> dict[str, int]:
     """Write every table of the step from the views `SOURCES`, part by part; returns table -> rows."""
-    rows = {table.name: 0 for table in of_step(STEP)}
+    rows = {table.name: 0 for table in WRITTEN}
     with database.parts_of({name: run.home.artefact(run.release, STEP, name) for name in rows}) as folders:
         for part, number in _parts(connection, SOURCES):
             run.progress("rebuilding leaves", part, number)
             _rebuild(connection, parameters(run.protocol, window))
-            for table in of_step(STEP):
+            for table in WRITTEN:
                 query = f"SELECT {table.select} FROM {table.name} ORDER BY {', '.join(table.key)}"
                 rows[table.name] += database.write(connection, query, folders[table.name] / f"part-{part:03}.parquet")
             run.progress("rebuilding leaves", part + 1, number)

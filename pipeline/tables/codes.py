@@ -57,10 +57,10 @@ BENEFIT = _codes("""
 6012 | waiting_days_above_3m | jours de carence (plus de 3 mois) | waiting days (above 3 months)
 6111 | daily_allowance_6111 | IJ normale, moins de 3 mois | full allowance, below 3 months
 6112 | daily_allowance_6112 | IJ normale, plus de 3 mois | full allowance, above 3 months
-6113 | daily_allowance_6113 | IJ majorée (6113) | increased allowance (6113)
-6114 | daily_allowance_6114 | IJ majorée (6114) | increased allowance (6114)
-6115 | daily_allowance_6115 | IJ (6115) | allowance (6115)
-6116 | daily_allowance_6116 | IJ (6116) | allowance (6116)
+6113 | daily_allowance_6113 | IJ réduite, moins de 3 mois | reduced allowance, below 3 months
+6114 | daily_allowance_6114 | IJ réduite, plus de 3 mois | reduced allowance, above 3 months
+6115 | daily_allowance_6115 | IJ majorée, moins de 3 mois | increased allowance, below 3 months
+6116 | daily_allowance_6116 | IJ majorée, plus de 3 mois | increased allowance, above 3 months
 6117 | part_time_allowance_6117 | IJ partielle, temps partiel thérapeutique (6117) | partial allowance, therapeutic part-time (6117)
 6118 | part_time_allowance_6118 | IJ partielle, temps partiel thérapeutique (6118) | partial allowance, therapeutic part-time (6118)
 6120 | temporary_inaptitude | indemnité temporaire d'inaptitude | temporary inaptitude allowance
@@ -304,6 +304,10 @@ job_loss | perte d'emploi | job loss
 end_of_rights | fin de droits | end of rights
 death | décès | death
 """)
+LEAVE_FLAG = _published("""
+above_maximum | montant journalier supérieur au maximum légal | daily amount above the legal maximum
+self_employed_work_injury | accident du travail d'un indépendant | work injury of a self-employed person
+""")
 STATE = _published("""
 sustained_return_to_work | retour durable à l'emploi | sustained return to work
 invalidity | invalidité | invalidity
@@ -470,6 +474,29 @@ def _delays() -> tuple[Code, ...]:
 
 
 DELAY_STEP = _delays()
+LEAVES_VARIABLE = _published("""
+all | ensemble | all
+duration | durée de l'arrêt à la fin de l'année | duration of the leave at the end of the year
+age_band | tranche d'âge dans l'année | age band in the year
+""")
+LEAVES_MODALITY = _published("""
+all | ensemble | all
+8+ | plus de 7 jours | over 7 days
+31+ | plus de 30 jours | over 30 days
+91+ | plus de 90 jours | over 90 days
+181+ | plus de 6 mois | over 6 months
+366+ | plus d'un an | over a year
+0-24 | moins de 25 ans | under 25
+25-29 | 25 à 29 ans | 25 to 29
+30-34 | 30 à 34 ans | 30 to 34
+35-39 | 35 à 39 ans | 35 to 39
+40-44 | 40 à 44 ans | 40 to 44
+45-49 | 45 à 49 ans | 45 to 49
+50-54 | 50 à 54 ans | 50 to 54
+55-59 | 55 à 59 ans | 55 to 59
+60+ | 60 ans et plus | 60 and over
+unknown | inconnu | unknown
+""")
 FLOW_STEP = _published("""
 on_leave | personnes en arrêt | persons on leave
 accompanied | personnes accompagnées | accompanied persons

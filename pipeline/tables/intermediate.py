@@ -195,6 +195,16 @@ LEAVE_PAYMENTS = _table(
     _("amount", E, "montant", "amount", SA, unit="EUR"),
 )  # fmt: skip
 
+LEAVE_FLAGS = _table(
+    "leave_flags", "leave", "Arrêts signalés, jamais écartés", "Leaves flagged, never dropped",
+    ("person", "spell_number", "flag"),
+    PERSON,
+    SPELL,
+    _("flag", T, "ce que les règles de l'indemnité n'admettent pas", "what the allowance's rules do not allow", SA,
+      key=True, codes=c.LEAVE_FLAG),
+    _("lines", N, "lignes de paiement concernées", "payment lines concerned", SA),
+)  # fmt: skip
+
 ESTIMAND = _("estimand", T, "estimande", "estimand", codes=c.ESTIMAND, key=True)
 ARM = _("arm", T, "groupe", "arm", codes=c.ARM)
 UNIT = _("unit", N, "unité (personne et arrêt)", "unit (person and leave)", key=True)
@@ -280,7 +290,7 @@ EVENTS = _table(
 
 INTERMEDIATE = (
     PERSONS, PERSON_HISTORY, PAYMENT_LINES, REPORTS, REPORT_MEASURES, AGREEMENTS, WITHDRAWALS, EMPLOYMENT, PLATFORMS,
-    PROGRAMME_COSTS, LEAVE_SPELLS, LEAVE_DAYS, LEAVE_PAYMENTS, LEAVE_ENDS,
+    PROGRAMME_COSTS, LEAVE_SPELLS, LEAVE_DAYS, LEAVE_PAYMENTS, LEAVE_ENDS, LEAVE_FLAGS,
     ELIGIBILITY, UNITS, MEMBERS, OUTCOMES, EVENTS,
 )  # fmt: skip
 
