@@ -21,6 +21,6 @@ def cohort(context: dg.AssetExecutionContext, pdp: PdpHome) -> dg.MaterializeRes
 
     Nothing in a covariate is later than time zero.
     """
-    from pipeline.study.step import build_cohort
+    from pipeline.study.cohort import build_cohort
 
     return perform(context, pdp, "cohort", build_cohort)

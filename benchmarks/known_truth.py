@@ -33,7 +33,8 @@ from pipeline.protocol import Protocol
 from pipeline.release.version import code_version
 from pipeline.run import Run
 from pipeline.simulation import simulate
-from pipeline.study.step import ESTIMANDS, build_cohort, measure_outcomes
+from pipeline.study.cohort import build_cohort
+from pipeline.study.step import ESTIMANDS, measure_outcomes
 
 RESULTS = Path(__file__).parent / "results"
 OUTCOMES = ("days_on_leave", "sustained_return_to_work")

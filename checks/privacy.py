@@ -42,8 +42,8 @@ NIR = r"(?:^|[^0-9A-Z])([1-478][0-9]{4}(?:[0-9]{2}|2[AB])[0-9]{6})([0-9]{2})?(?:
 
 
 def parquet_files(home: Home, release: str, step: str) -> list[Path]:
-    """Every table that a step has written for a release."""
-    return sorted((home.work(release) / step).rglob("*.parquet"))
+    """Every file that a step has written for a release; a table written in parts has several."""
+    return sorted(path for path in (home.work(release) / step).rglob("*.parquet") if path.is_file())
 
 
 def identifier_columns(path: Path) -> list[str]:
@@ -89,7 +89,7 @@ def no_identifier(run: Run, step: str) -> Evidence:
     with database.connect(run.home.scratch) as connection:
         delivered_identifiers(connection, run.home)
         for path in paths:
-            name = path.stem
+            name = (path.parent if path.parent.suffix == ".parquet" else path).stem
             faults += [f"{name}.{column} is a direct identifier" for column in identifier_columns(path)]
             if name in declared:
                 faults += [

@@ -32,7 +32,7 @@ def files(run: Run, step: str, table: Table) -> list[Path]:
     if step == "ingest":
         months = run.landing.deliveries(run.release)
         return [path for month in months if (path := run.home.validated(table.name, month)).exists()]
-    return [run.home.artefact(run.release, step, table.name)]
+    return database.files(run.home.artefact(run.release, step, table.name))
 
 
 def questions(table: Table) -> dict[str, str]:

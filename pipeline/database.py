@@ -7,6 +7,7 @@ writes the result. Nothing here knows a table.
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,7 @@ def connect(scratch: Path | None = None, *, memory_limit: str = "6GB", threads: 
         scratch.mkdir(parents=True, exist_ok=True)
         config["temp_directory"] = str(scratch)
     connection = duckdb.connect(config=config)
+    connection.execute("SET enable_progress_bar = false")  # progress is the run's to show
     try:
         yield connection
     finally:
@@ -48,10 +50,15 @@ def quoted(path: Path | str) -> str:
     return "'" + str(path).replace("'", "''") + "'"
 
 
+def files(path: Path) -> list[Path]:
+    """Parquet files of one table: itself, or its parts in order where it was written in parts."""
+    return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+
+
 def parquet(paths: Path | Sequence[Path], **options: bool) -> str:
     """SQL that reads Parquet files as one relation; columns never come from folder names."""
-    files = [paths] if isinstance(paths, Path) else list(paths)
-    listed = ", ".join(quoted(path) for path in files)
+    given = [paths] if isinstance(paths, Path) else list(paths)
+    listed = ", ".join(quoted(file) for path in given for file in files(path))
     extra = "".join(f", {name} = {str(value).lower()}" for name, value in options.items())
     return f"read_parquet([{listed}], hive_partitioning = false{extra})"
 
@@ -91,6 +98,35 @@ def write(connection: Connection, query: str, path: Path, parameters: Mapping[st
     ).fetchall()
     partial.replace(path)
     return int(written[0][0])
+
+
+@contextmanager
+def parts_of(tables: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
+    """Folders to write the parts of several tables into; they replace the tables when nothing failed."""
+    folders = {name: path.with_name(f".{path.name}.partial") for name, path in tables.items()}
+    for folder in folders.values():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    yield folders
+    for name, path in tables.items():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+        folders[name].replace(path)
+
+
+@contextmanager
+def narrowed(connection: Connection, names: Sequence[str], first: int, last: int) -> Iterator[None]:
+    """Show of each view only the persons numbered `first` to `last`, both included."""
+    for name in names:
+        connection.execute(
+            f"CREATE OR REPLACE TEMP VIEW {name} AS "
+            f"SELECT * FROM memory.main.{name} WHERE person BETWEEN {int(first)} AND {int(last)}"
+        )
+    yield
+    for name in names:
+        connection.execute(f"DROP VIEW temp.{name}")
 
 
 def count(connection: Connection, relation: str) -> int:

@@ -39,7 +39,7 @@ class Study(_Section):
     frequent_days: Days = Field(description="cumulated days in 12 months that make leaves frequent")
     history_months: Months = Field(description="months of payment lines before time zero")
     sustained_return_days: Days = Field(description="days without allowance, with employment")
-    payment_lag_months: Months = Field(description="follow-up ends this long before the last payment flow")
+    payment_lag_months: Months = Field(description="follow-up ends at least this long before the last payment flow")
     horizons_days: dict[int, int] = Field(description="horizon in months -> days after time zero")
     primary_horizon_months: int = Field(description="horizon of the headline")
     minimum_age: int = Field(ge=0, description="age in the year the leave starts")
@@ -67,7 +67,11 @@ class Leave(_Section):
 
     gap_days: Days
     sickness_waiting_days: Days
+    completeness: Share = Field(description="share of a month's lines that must have arrived for it to be used")
     rights_days: Days
+    rights_window_days: Days = Field(description="three rolling years, in which rights are counted")
+    ald_rights_days: Days = Field(description="three years date to date: the longest leave that is paid")
+    maximum_tolerance_eur: float = Field(ge=0, description="euros a day above the legal maximum that are not flagged")
 
 
 class Matching(_Section):
@@ -80,6 +84,7 @@ class Matching(_Section):
     risk_window_long_days: Days
     risk_window_switch_days: Days
     prognosis_folds: int = Field(ge=2)
+    prognosis_learners: int = Field(ge=1, description="comparison persons the prognosis is learnt from, at most")
     seed: int
 
 

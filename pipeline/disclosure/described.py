@@ -382,6 +382,37 @@ def departments(raw: pd.DataFrame, k: int) -> CountTable:
     )  # fmt: skip
 
 
+def leaves(raw: pd.DataFrame, k: int, dominance: float) -> CountTable:
+    """Shares and means of leaves, safe by the persons behind them. A person has one age band.
+
+    Durations lie one inside the other: the persons who reach one and not the next are the rest of its count, and are
+    protected like one. From one release to the next a row moves with its persons and its leaves, and with all of them.
+    """
+    everyone = raw["variable"] == ALL
+    totals = {f"total_{name}": raw["year"].map(raw[everyone].set_index("year")[name]) for name in ("n", "n_leaves")}
+    dominated = raw["largest_days"].fillna(0) > dominance * raw["total_days"].fillna(0)
+    # Whole percent and whole days: orders of magnitude, in which one leave does not show.
+    raw = raw.assign(**totals, share=raw["share"].round(2), mean_days=raw["mean_days"].where(~dominated).round())
+    lasting = raw[raw["variable"] == "duration"]
+    lasting = lasting.assign(days=lasting["modality"].str.rstrip("+").astype(int)).sort_values(["year", "days"])
+    shorter = lasting.groupby("year", sort=True)["n"].shift().reindex(raw.index)
+    raw = raw.assign(whole=_whole(shorter.fillna(raw["total_n"]), everyone, k))
+    keys, helpers = _keys("leaves"), ("n_leaves", *totals, "whole")
+    empty = _empty(raw, keys, raw["n"] > 0)
+    return CountTable(
+        "leaves", _frame("leaves", raw, helpers=helpers), keys, (Measure("n", share_of="whole"),),
+        links=tuple(_persons_by_age(raw, empty)), dependents=dict.fromkeys(_estimates("leaves"), ("n",)),
+        empty=empty, behind=("n", "n_leaves", *totals), helpers=helpers,
+    )  # fmt: skip
+
+
+def _persons_by_age(raw: pd.DataFrame, empty: frozenset[Key]) -> Iterator[Link]:
+    """Age bands hold every person of a year once; durations do not add up."""
+    for year, rows in raw[raw["variable"] == "age_band"].groupby("year", sort=True):
+        bands = sorted((str(year), "age_band", str(modality)) for modality in rows["modality"])
+        yield Link(((str(year), ALL, ALL), "n"), tuple((key, "n") for key in bands if key not in empty))
+
+
 def uptake(counted: dict[str, int]) -> CountTable:
     """Exposed persons and those accompanied, whose share is printed beside the tables: not a published table itself."""
     counts = ("n_accompanied", "n_treated")

@@ -135,7 +135,7 @@ def cells_of(table: CountTable, protected: Protected) -> pa.Table:
         reasons = shown["suppression_reason"].to_numpy(object)
         part = part.assign(masked=masked, reason=pd.Series(np.where(masked, reasons, None), dtype=object))
         parts.append(part[truth[column].notna().to_numpy()])
-    if not parts:
+    if not any(len(part) for part in parts):
         return CELLS.empty_table()
     cells = pd.concat(parts).sort_values(["key", "measure"], ignore_index=True)
     cells.insert(0, "table", table.name)

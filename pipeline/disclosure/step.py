@@ -30,11 +30,14 @@ from pipeline.home import Home
 from pipeline.identity import keys
 from pipeline.identity.erase import Tombstones
 from pipeline.identity.step import paths as pseudonymised
+from pipeline.leave.comparison import LEAVES
+from pipeline.leave.plausibility import FLAGGED_ROWS, quality_with_flags
+from pipeline.leave.step import STEP as LEAVE
 from pipeline.protocol import Protocol
 from pipeline.run import Run, StepReport
 from pipeline.study.activity.tables import activity
 from pipeline.study.states import member_states, states_on
-from pipeline.study.step import COHORT, MATCHING, Calendar, cohort_flow
+from pipeline.study.step import COHORT, MATCHING, OUTCOMES_STEP, Calendar
 from pipeline.tables.model import Role
 from pipeline.tables.published import PUBLISHED, RELEASE, published
 
@@ -80,7 +83,10 @@ def anonymise(run: Run) -> StepReport:
     uptake, behind_uptake = _uptake(run, previous)
     cells.append(behind_uptake)
     recorded = pa.concat_tables(cells)
-    quality = pq.read_table(home.artefact(release, INGEST, "data_quality"))
+    quality = quality_with_flags(
+        pq.read_table(home.artefact(release, INGEST, "data_quality")),
+        pq.read_table(home.artefact(release, LEAVE, FLAGGED_ROWS)),
+    )
     microdata, facts_of_rows, attacks = _microdata(run, report)
     releases = [*history, (release, recorded)]
     run.progress("attacking the tables", 0, 1)
@@ -148,9 +154,9 @@ def _described(run: Run) -> list[CountTable]:
         counts = activity(connection, home, release, run.protocol)
     for name in ("return_to_work_curve", "on_leave_curve"):
         raw[name] = raw[name].assign(n_arm=_arm_size(raw[name], name))
-    units = pq.read_table(home.artefact(release, COHORT, "units"), columns=["estimand", "arm", "reason", "person"])
     attrition = pd.concat(
-        [cohort_flow(units), pd.read_parquet(home.artefact(release, MATCHING, "flow"))], ignore_index=True
+        [pd.read_parquet(home.artefact(release, step, "flow")) for step in (COHORT, MATCHING, OUTCOMES_STEP)],
+        ignore_index=True,
     )
     tables = [
         described.impact(raw["impact"]),
@@ -160,6 +166,7 @@ def _described(run: Run) -> list[CountTable]:
         *(described.estimates(name, raw[name]) for name in ("balance", "power", "sensitivity", "placebo")),
         described.flow(attrition, rule.k),
         described.measures(counts["measures"], rule.k, rule.dominance_share),
+        described.leaves(pd.read_parquet(home.artefact(release, LEAVE, LEAVES)), rule.k, rule.dominance_share),
     ]
     return tables + [build(counts[name], rule.k) for name, build in described.ACTIVITY_TABLES.items()]
 

@@ -29,6 +29,7 @@ from pipeline.effects.placebo import Placebo, PlaceboVerdict, placebo_family
 from pipeline.effects.power import minimum_detectable_effect
 from pipeline.effects.savings import savings
 from pipeline.effects.sensitivity import e_value_of_difference, outcome_standard_deviation
+from pipeline.leave.step import forget
 from pipeline.matching.step import Design
 from pipeline.protocol import Protocol
 from pipeline.run import Run, StepReport
@@ -288,13 +289,11 @@ def _cost_per_person(
     connection: Connection, run: Run, dates: Calendar, estimand: str, days: int
 ) -> tuple[float | None, int]:
     """Platform costs up to the end of the entry window over the persons of the estimand entered by then."""
-    units = pq.read_table(
-        run.home.artefact(run.release, COHORT, "units"), columns=["estimand", "arm", "reason", "time_zero"]
-    )
+    units = pq.read_table(run.home.artefact(run.release, COHORT, "units"), columns=["estimand", "arm", "time_zero"])
     connection.register("cohort_units", units)
     ((euros, persons),) = connection.execute(
         "SELECT (SELECT sum(amount) FROM programme_costs WHERE last_day(CAST(month || '-01' AS DATE)) <= $end), "
-        "(SELECT count(*) FROM cohort_units WHERE estimand = $estimand AND arm = 'treated' AND reason IS NULL "
+        "(SELECT count(*) FROM cohort_units WHERE estimand = $estimand AND arm = 'treated' "
         "AND time_zero <= $end)",
         {"end": (np.datetime64(dates.follow_up_end) - np.timedelta64(days, "D")).item(), "estimand": estimand},
     ).fetchall()
@@ -412,7 +411,7 @@ def _placebo_row(verdict: PlaceboVerdict, n_treated: int | None) -> Row:
 
 def _eligible_units(run: Run, estimand: str) -> pa.Table:
     units = pq.read_table(run.home.artefact(run.release, COHORT, "units"))
-    return units.filter(pc.and_(pc.equal(units["estimand"], estimand), pc.is_null(units["reason"]))).sort_by("unit")
+    return units.filter(pc.equal(units["estimand"], estimand)).sort_by("unit")
 
 
 def _specifications(
@@ -492,7 +491,7 @@ def _rebuilt(
         return None
     finally:
         if gap:
-            whole.released_leaves(connection)
+            forget(connection)
 
 
 def _uptake(connection: Connection, found: Analysis | None, protocol: Protocol) -> Row:

@@ -19,8 +19,10 @@ from pipeline.leave.step import rebuild
 from pipeline.matching.propensity import PropensityError
 from pipeline.matching.step import Design, Matched, match_units
 from pipeline.protocol import Protocol
+from pipeline.study.cohort import candidates, learn, learners, rows_of, score
 from pipeline.study.prognosis import PrognosisError
-from pipeline.study.step import ESTIMANDS, Calendar, candidates, outcomes_of, with_prognosis
+from pipeline.study.step import ESTIMANDS, Calendar, outcomes_of
+from pipeline.tables.intermediate import UNITS
 
 NOT_POSSIBLE = (PropensityError, PrognosisError)
 """The data cannot carry the variant."""
@@ -32,24 +34,18 @@ def units_under(connection: Connection, protocol: Protocol, dates: Calendar) -> 
     Raises:
         PrognosisError: too few comparison persons to learn from.
     """
-    found = {estimand: candidates(connection, protocol, dates, estimand) for estimand in ESTIMANDS}
-    scored = with_prognosis(connection, protocol, dates, found)
-    return {name: table.filter(pc.is_null(table["reason"])) for name, table in scored.items()}
+    found = {estimand: candidates(connection, protocol, dates, estimand).units for estimand in ESTIMANDS}
+    prognosis = learn(connection, protocol, dates, learners(protocol, [found["ITT"]]))
+    return {name: rows_of(UNITS, score(units, prognosis), name) for name, units in found.items()}
 
 
 def units_with_gap(connection: Connection, protocol: Protocol, dates: Calendar) -> dict[str, pa.Table]:
     """As `units_under`, leaves being rebuilt first under the protocol's own gap rule.
 
-    The views of the released leaves are covered by temporary tables until `released_leaves` is called.
+    The views of the released leaves are covered by temporary tables until `pipeline.leave.step.forget` is called.
     """
     rebuild(connection, protocol)
     return units_under(connection, protocol, dates)
-
-
-def released_leaves(connection: Connection) -> None:
-    """Drop the leaves rebuilt for a variant: the release's own show again."""
-    for name in ("paid_periods", "leave_spells", "leave_days", "leave_payments"):
-        connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
 
 
 def days_difference(

@@ -1,30 +1,35 @@
--- Leave spells: per person and risk, paid periods whose gap is at most gap_days are one leave.
+-- Leave spells: per person and risk, paid periods whose gap is at most $gap_days days are one leave.
 --
 -- Start: the waiting days that lead to the first paid day where they were paid out as lines (6011, 6012); else the first
 -- paid day less the waiting period for sickness; else the first paid day. Never before the day after the previous leave.
 -- End: last paid day. Part-time: a run of 6117/6118 periods up to the end is the part-time phase of the same leave; it
 -- begins after the last day paid in full.
--- A leave whose last paid day lies within the payment lag of the last flow may still go on: censored.
+-- Start observed: payments are seen from $first_payment on, hence every period that ends on or after that day. A leave
+-- paid within the gap of that day may have begun before, unless its waiting days say when it did.
+-- Censored: the last paid day lies within the payment lag ($complete_until), so that the leave may still go on.
 WITH paid AS (
-    SELECT * FROM paid_periods WHERE kind <> 'waiting' AND days > 0
+    SELECT person, risk, kind, period_start, period_end FROM netted_lines WHERE kind <> 'waiting' AND days > 0
 ),
 marked AS (
     SELECT
         *,
-        max(period_end) OVER before_this AS reached
+        max(period_end) OVER (
+            PARTITION BY person, risk ORDER BY period_start ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS reached
     FROM paid
-    WINDOW before_this AS (
-        PARTITION BY person, risk ORDER BY period_start, period_end, kind
-        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-    )
+),
+opening AS (
+    SELECT *, reached IS NULL OR period_start > reached + CAST($gap_days AS INTEGER) + 1 AS opens FROM marked
 ),
 numbered AS (
+    -- Of lines that start on one day, the one that opens the leave comes first, so that the others belong to it.
     SELECT
         *,
-        sum(CASE WHEN reached IS NULL OR date_diff('day', reached, period_start) - 1 > $gap_days THEN 1 ELSE 0 END)
-            OVER (PARTITION BY person, risk ORDER BY period_start, period_end, kind
-                  ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS spell
-    FROM marked
+        sum(CAST(opens AS INTEGER)) OVER (
+            PARTITION BY person, risk ORDER BY period_start, opens DESC
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS spell
+    FROM opening
 ),
 spells AS (
     SELECT
@@ -37,52 +42,82 @@ spells AS (
     FROM numbered
     GROUP BY person, risk, spell
 ),
-previous AS (
+followed AS (
     SELECT *, lag(end_date) OVER (PARTITION BY person, risk ORDER BY first_paid_day) AS previous_end
     FROM spells
 ),
-waiting AS (
-    SELECT p.person, p.risk, p.spell, min(w.period_start) AS waiting_start
-    FROM previous AS p
-    JOIN paid_periods AS w
-        ON w.person = p.person AND w.risk = p.risk AND w.kind = 'waiting' AND w.days > 0
-        AND w.period_start < p.first_paid_day
-        AND date_diff('day', w.period_end, p.first_paid_day) - 1 <= $gap_days
-        AND w.period_start > coalesce(p.previous_end, DATE '1900-01-01')
-    GROUP BY p.person, p.risk, p.spell
-),
-dated AS (
+waiting_lines AS (
     SELECT
-        p.*,
-        greatest(
-            coalesce(
-                w.waiting_start,
-                CASE WHEN p.risk = 'sickness' THEN p.first_paid_day - $sickness_waiting_days ELSE p.first_paid_day END
-            ),
-            coalesce(p.previous_end + 1, DATE '1900-01-01')
-        ) AS start_date
-    FROM previous AS p
-    LEFT JOIN waiting AS w USING (person, risk, spell)
+        person, risk, period_start, period_end,
+        max(period_end) OVER (
+            PARTITION BY person, risk ORDER BY period_start ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS reached
+    FROM netted_lines
+    WHERE kind = 'waiting' AND days > 0
+),
+waiting_runs AS (
+    -- Waiting days may come as one line of three days or as three lines of one.
+    SELECT person, risk, min(period_start) AS waiting_start, max(period_end) AS waiting_end
+    FROM (
+        SELECT *, sum(CASE WHEN period_start <= reached + 1 THEN 0 ELSE 1 END) OVER (
+            PARTITION BY person, risk ORDER BY period_start, reached
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS run
+        FROM waiting_lines
+    )
+    GROUP BY person, risk, run
+),
+waiting AS (
+    SELECT s.person, s.risk, s.spell, min(w.waiting_start) AS waiting_start
+    FROM followed AS s
+    JOIN waiting_runs AS w
+        ON w.person = s.person AND w.risk = s.risk
+        AND w.waiting_start < s.first_paid_day
+        AND w.waiting_end + CAST($gap_days AS INTEGER) + 1 >= s.first_paid_day
+        AND w.waiting_end > coalesce(s.previous_end, DATE '1900-01-01')
+    GROUP BY s.person, s.risk, s.spell
 ),
 part_time AS (
     SELECT
-        n.person, n.risk, n.spell,
-        min(greatest(n.period_start, coalesce(s.last_full_day + 1, n.period_start))) AS part_time_from
-    FROM numbered AS n
-    JOIN spells AS s USING (person, risk, spell)
-    WHERE n.kind = 'part_time' AND (s.last_full_day IS NULL OR n.period_end > s.last_full_day)
-    GROUP BY n.person, n.risk, n.spell
+        s.person, s.risk, s.spell,
+        min(greatest(p.period_start, coalesce(s.last_full_day + 1, p.period_start))) AS part_time_from
+    FROM spells AS s
+    JOIN paid AS p
+        ON p.person = s.person AND p.risk = s.risk AND p.kind = 'part_time'
+        AND p.period_start BETWEEN s.first_paid_day AND s.end_date
+        AND p.period_end > coalesce(s.last_full_day, DATE '1900-01-01')
+    WHERE s.last_full_day IS DISTINCT FROM s.end_date
+    GROUP BY s.person, s.risk, s.spell
+),
+dated AS (
+    SELECT
+        s.person,
+        s.risk,
+        greatest(
+            coalesce(
+                w.waiting_start,
+                CASE WHEN s.risk = 'sickness' THEN s.first_paid_day - CAST($sickness_waiting_days AS INTEGER)
+                     ELSE s.first_paid_day END
+            ),
+            coalesce(s.previous_end + 1, DATE '1900-01-01')
+        ) AS start_date,
+        s.first_paid_day,
+        s.end_date,
+        t.part_time_from,
+        w.waiting_start IS NOT NULL OR s.first_paid_day > $first_payment + CAST($gap_days AS INTEGER) AS start_observed
+    FROM followed AS s
+    LEFT JOIN waiting AS w USING (person, risk, spell)
+    LEFT JOIN part_time AS t USING (person, risk, spell)
 )
 SELECT
-    d.person,
-    row_number() OVER (PARTITION BY d.person ORDER BY d.start_date, d.risk, d.first_paid_day) AS spell_number,
-    d.risk,
-    d.start_date,
-    d.first_paid_day,
-    d.end_date,
-    t.part_time_from,
-    CAST(date_diff('day', d.start_date, d.end_date) + 1 AS BIGINT) AS days,
-    d.end_date >= CAST($last_flow AS DATE) - to_months(CAST($payment_lag_months AS INTEGER)) AS censored
-FROM dated AS d
-LEFT JOIN part_time AS t USING (person, risk, spell)
-ORDER BY person, spell_number
+    person,
+    row_number() OVER (PARTITION BY person ORDER BY start_date, risk, first_paid_day) AS spell_number,
+    risk,
+    start_date,
+    first_paid_day,
+    end_date,
+    part_time_from,
+    CAST(end_date - start_date + 1 AS BIGINT) AS days,
+    start_observed,
+    end_date >= $complete_until AS censored
+FROM dated

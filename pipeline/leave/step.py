@@ -1,60 +1,159 @@
-"""The step `leave`: spells, calendar days and euros from the payment lines of every delivery up to the release."""
+"""The step `leave`: spells, days, euros and ends of leaves from every payment line delivered up to the release."""
 
 from __future__ import annotations
 
-import datetime as dt
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pandas as pd
 
 from pipeline import database
 from pipeline.database import Connection
+from pipeline.home import Home
 from pipeline.identity.step import paths as pseudonymised
+from pipeline.leave import comparison, plausibility
+from pipeline.leave.window import Window, observed
 from pipeline.protocol import Protocol
 from pipeline.run import Run, StepReport
-from pipeline.tables.intermediate import of_step
+from pipeline.tables import codes
+from pipeline.tables.intermediate import LEAVE_FLAGS, of_step
 
 STEP = "leave"
+LINES_AT_ONCE = 25_000_000
+"""Payment lines rebuilt at a time, of whole persons: a part fits in memory (about 3 GB) and is not sorted on disk."""
+SOURCES = ("payment_lines", "persons", "employment")
+SQL = ("allowance_lines", "netted_lines", "leave_spells", "leave_days", "leave_payments", "leave_ends")
+"""The `.sql` files in the order they run; each makes the table of its name."""
+WRITTEN = tuple(table for table in of_step(STEP) if table.name in SQL)
+"""Tables written part by part."""
 
 
-def parameters(protocol: Protocol, last_flow: dt.date) -> dict[str, object]:
+def parameters(protocol: Protocol, window: Window) -> dict[str, object]:
     """Named parameters of the `.sql` files."""
+    leave = protocol.leave
     return {
-        "gap_days": protocol.leave.gap_days,
-        "sickness_waiting_days": protocol.leave.sickness_waiting_days,
-        "payment_lag_months": protocol.study.payment_lag_months,
-        "last_flow": last_flow,
+        "gap_days": leave.gap_days,
+        "sickness_waiting_days": leave.sickness_waiting_days,
+        "rights_days": leave.rights_days,
+        "rights_window_days": leave.rights_window_days,
+        "ald_rights_days": leave.ald_rights_days,
+        "sustained_return_days": protocol.study.sustained_return_days,
+        "first_payment": window.first_payment,
+        "complete_until": window.complete_until,
     }
 
 
-def rebuild(connection: Connection, protocol: Protocol) -> dt.date:
-    """Tables `paid_periods`, `leave_spells`, `leave_days` and `leave_payments` from the view `payment_lines`.
+def rebuild(connection: Connection, protocol: Protocol) -> Window:
+    """Temporary tables of `SQL` from the views `payment_lines`, `persons` and `employment`, all persons at once.
 
     Returns:
-        The last payment flow (1600-01-01 without any line).
+        What the payment lines let one see.
     """
-    last_flow: dt.date = database.scalar(
-        connection, "SELECT coalesce(max(flow_date), DATE '1600-01-01') FROM payment_lines"
-    )
-    values = parameters(protocol, last_flow)
-    for name in ("paid_periods", "leave_spells", "leave_days", "leave_payments"):
-        database.create(connection, name, database.sql(__file__, name), values)
-    return last_flow
+    window, _ = observed(connection, protocol)
+    _kinds(connection)
+    _rebuild(connection, parameters(protocol, window))
+    return window
+
+
+def rebuild_spells(connection: Connection, protocol: Protocol) -> Iterator[int]:
+    """Temporary table `leave_spells` from the view `payment_lines`, part by part; yields how many leaves it holds."""
+    window, _ = observed(connection, protocol)
+    for _ in _parts(connection, ("payment_lines",)):
+        yield _rebuild(connection, parameters(protocol, window), SQL[:3])
+
+
+def _parts(connection: Connection, names: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Narrow the views to the persons of one part after the other; yields its number and how many there are.
+
+    Persons are numbered in no order that means anything, so that equal ranges of numbers hold about equal work.
+    """
+    lines, last = connection.execute("SELECT count(*), coalesce(max(person), 0) + 1 FROM payment_lines").fetchall()[0]
+    number = max(1, math.ceil(lines / LINES_AT_ONCE))
+    _kinds(connection)
+    # The order of rows within a part is set where it is written; keeping another one on the way costs memory.
+    connection.execute("SET preserve_insertion_order = false")
+    for part in range(number):
+        with database.narrowed(connection, names, part * last // number, (part + 1) * last // number - 1):
+            yield part, number
+    connection.execute("SET preserve_insertion_order = true")
+    forget(connection)
+
+
+def forget(connection: Connection) -> None:
+    """Drop what `rebuild` made: views of the same names show again."""
+    for name in SQL:
+        connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
+
+
+def _rebuild(connection: Connection, values: dict[str, object], names: Sequence[str] = SQL) -> int:
+    """Run the `.sql` files; returns the rows of the last."""
+    rows = 0
+    for name in names:
+        rows = database.create(connection, name, database.sql(__file__, name), values)
+    return rows
+
+
+def _kinds(connection: Connection) -> None:
+    """Enumerated types of the lines: sorting and grouping by a byte costs a third of doing so by a text."""
+    for name, listed in (
+        ("leave_risk", [code.code for code in codes.RISK]),
+        ("line_kind", ["waiting", "full", "part_time"]),
+    ):
+        values = ", ".join(database.quoted(code) for code in dict.fromkeys(listed))
+        connection.execute(f"CREATE TYPE IF NOT EXISTS {name} AS ENUM ({values})")
 
 
 def rebuild_leaves(run: Run) -> StepReport:
-    """Write the leave tables of a release."""
+    """Write the leave tables of a release, part by part: all lines of so many persons at a time."""
+    report = StepReport()
     with database.connect(run.home.scratch) as connection:
-        database.view(connection, "payment_lines", pseudonymised(run.home, run.release)["payment_lines"])
-        last_flow = rebuild(connection, run.protocol)
-        report = StepReport(figures={"last payment flow": last_flow.isoformat()})
-        for table in of_step(STEP):
-            order = ", ".join(table.key)
-            path = run.home.artefact(run.release, STEP, table.name)
-            report.rows[table.name] = database.write(
-                connection, f"SELECT {table.select} FROM {table.name} ORDER BY {order}", path
-            )
+        for name in SOURCES:
+            database.view(connection, name, pseudonymised(run.home, run.release)[name])
+        window, arrived = observed(connection, run.protocol)
+        window.save(window_path(run.home, run.release))
+        report.rows |= write_leaves(connection, run, window)
+        report.figures |= {
+            "last payment flow": window.last_flow.isoformat(),
+            "payment lag, months": window.payment_lag_months,
+            "leaves complete until": window.complete_until.isoformat(),
+        }
+        report.tables["Lines arrived, by months since the last paid day"] = arrived.round(4).reset_index()
+        for table in WRITTEN:
+            database.view(connection, table.name, run.home.artefact(run.release, STEP, table.name))
+        plausibility.flag(connection, run.protocol)
+        report.rows[LEAVE_FLAGS.name] = database.write(
+            connection,
+            f"SELECT {LEAVE_FLAGS.select} FROM leave_flags ORDER BY {', '.join(LEAVE_FLAGS.key)}",
+            run.home.artefact(run.release, STEP, LEAVE_FLAGS.name),
+        )
         report.tables["Durations of closed leaves"] = _durations(connection)
+        report.tables["How leaves ended"] = connection.sql(
+            "SELECT end_reason, count(*) AS leaves FROM leave_ends GROUP BY ALL ORDER BY leaves DESC, end_reason"
+        ).df()
+        plausibility.told(connection, run.home.artefact(run.release, STEP, plausibility.FLAGGED_ROWS), report)
+        leaves = run.home.artefact(run.release, STEP, comparison.LEAVES)
+        comparison.compare(connection, window, run.protocol.disclosure.k, leaves, report)
     return report
+
+
+def write_leaves(connection: Connection, run: Run, window: Window) -> dict[str, int]:
+    """Write every table of the step from the views `SOURCES`, part by part; returns table -> rows."""
+    rows = {table.name: 0 for table in WRITTEN}
+    with database.parts_of({name: run.home.artefact(run.release, STEP, name) for name in rows}) as folders:
+        for part, number in _parts(connection, SOURCES):
+            run.progress("rebuilding leaves", part, number)
+            _rebuild(connection, parameters(run.protocol, window))
+            for table in WRITTEN:
+                query = f"SELECT {table.select} FROM {table.name} ORDER BY {', '.join(table.key)}"
+                rows[table.name] += database.write(connection, query, folders[table.name] / f"part-{part:03}.parquet")
+            run.progress("rebuilding leaves", part + 1, number)
+    return rows
+
+
+def window_path(home: Home, release: str) -> Path:
+    """Where the step keeps the window of a release."""
+    return home.artefact(release, STEP, "window", "json")
 
 
 def _durations(connection: Connection) -> pd.DataFrame:

@@ -25,7 +25,7 @@ from pipeline.matching.result import MatchResult, UnmatchedReason
 from pipeline.protocol import Matching, Protocol
 from pipeline.run import Run, StepReport
 from pipeline.study.covariates import NUMBERS, PROGNOSIS, STRICT, bands, matrix
-from pipeline.study.step import COHORT, ESTIMANDS, MATCHING
+from pipeline.study.step import COHORT, ESTIMANDS, FLOW_COLUMNS, MATCHING
 from pipeline.tables.intermediate import MEMBERS
 
 Int = NDArray[np.int64]
@@ -116,9 +116,8 @@ class Matched:
 
 
 def eligible(units: pa.Table, estimand: str) -> pa.Table:
-    """Units of one estimand that nothing turned away, ordered by unit."""
-    kept = units.filter(pc.and_(pc.equal(units["estimand"], estimand), pc.is_null(units["reason"])))
-    return kept.sort_by("unit")
+    """Units of one estimand, ordered by unit."""
+    return units.filter(pc.equal(units["estimand"], estimand)).sort_by("unit")
 
 
 def elapsed_cell(elapsed: Int, rule: Matching) -> Int:
@@ -388,4 +387,4 @@ def _matching_flow(matched: Matched, units: pa.Table, estimand: str) -> pd.DataF
     after = len(np.unique(person[~matched.treated][np.unique(result.pairs.control)]))
     rows.append((estimand, "comparison", "matching", "not_needed", before, before - after, after))
     rows.append((estimand, "comparison", "matched", "all", after, 0, after))
-    return pd.DataFrame(rows, columns=["estimand", "arm", "step", "reason", "n_entering", "n_lost", "n_leaving"])
+    return pd.DataFrame(rows, columns=list(FLOW_COLUMNS))

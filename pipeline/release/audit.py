@@ -14,14 +14,18 @@ import pyarrow as pa
 
 from pipeline.disclosure.facts import ReleaseFacts
 from pipeline.home import add_months
+from pipeline.leave import national
+from pipeline.leave.plausibility import RULES as ALLOWANCE_RULES
 from pipeline.protocol import Protocol
 from pipeline.release import french, verify
 from pipeline.release.synthesis import environment, stylesheet
+from pipeline.tables.codes import LEAVE_FLAG
 from pipeline.tables.descriptor import code_labels
 from pipeline.tables.inputs import INPUTS
 from pipeline.tables.published import EXACT, published
 
 REASSESSMENT_MONTHS = 12
+MEASURES_OF_LEAVES = {national.SHARE: "part des arrêts", national.MEAN_DAYS: "jours payés par arrêt"}
 
 RULES = {
     "manifest": "Manifeste complet, protocole conforme à son empreinte",
@@ -163,7 +167,16 @@ def record(
             code: labels["fr"] for code, labels in code_labels(published("impact")["suppression_reason"]).items()
         },
         "accounting": _accounting(tables["data_quality"]),
-        "narratives_withheld": _withheld(tables["data_quality"]),
+        "narratives_withheld": _flagged(tables["data_quality"], "narrative_withheld"),
+        "allowance_rules": [
+            {
+                "rule": ALLOWANCE_RULES[flag.code],
+                "title_fr": flag.label_fr,
+                "rows_flagged": _flagged(tables["data_quality"], ALLOWANCE_RULES[flag.code]),
+            }
+            for flag in LEAVE_FLAG
+        ],
+        "leaves": _leaves(tables["leaves"]),
         "ledger": list(facts.ledger),
         "versions": {
             "code": manifest["code_version"],
@@ -207,8 +220,34 @@ def _accounting(quality: pa.Table) -> list[dict[str, Any]]:
     return [totals[name] for name in sorted(totals)]
 
 
-def _withheld(quality: pa.Table) -> int:
-    return sum(row["rows_flagged"] or 0 for row in quality.to_pylist() if row["rule"] == "narrative_withheld")
+def _flagged(quality: pa.Table, rule: str) -> int:
+    """Rows flagged by a rule over all deliveries."""
+    return sum(row["rows_flagged"] or 0 for row in quality.to_pylist() if row["rule"] == rule)
+
+
+def _leaves(leaves: pa.Table) -> list[dict[str, Any]]:
+    """Each published figure on the rebuilt leaves that has a national one of the same unit, in the order declared."""
+    declared = {name: code_labels(published("leaves")[name]) for name in ("variable", "modality")}
+    found = {(row["variable"], row["modality"]): row for row in leaves.to_pylist()}
+    rows = []
+    for variable, labels in declared["variable"].items():
+        for modality, label in declared["modality"].items():
+            row = found.get((variable, modality), {})
+            for measure, title in MEASURES_OF_LEAVES.items():
+                known = national.figure(variable, modality, measure)
+                if known is None or row.get(f"national_{measure}") is None:
+                    continue
+                measured, value = row[measure], row[f"national_{measure}"]
+                rows.append(
+                    {
+                        "year": row["year"], "variable": variable, "modality": modality, "measure": measure,
+                        "title_fr": title, "variable_fr": labels["fr"], "modality_fr": label["fr"], "n": row["n"],
+                        "measured": measured, "national": value,
+                        "ratio": None if measured is None else round(measured / value, 2),
+                        "source": known.source,
+                    }
+                )  # fmt: skip
+    return rows
 
 
 def document(record: Mapping[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,29 +26,49 @@ STRICT = ("days_12m", "days_24m", PROGNOSIS)
 """Covariates held to the stricter balance limit."""
 
 
-def matrix(units: pa.Table, *, prognosis: bool) -> tuple[FloatArray, list[str]]:
+MAY_BE_MISSING = ("wage", "daily_allowance")
+"""Numbers that a delivery may leave out."""
+
+
+def means(units: pa.Table) -> dict[str, float]:
+    """Mean of each number that may be missing, over the units that have it; 0 where none has."""
+    found = {}
+    for name in MAY_BE_MISSING:
+        present = pc.cast(units[name], pa.float64()).drop_null().to_numpy()
+        found[name] = float(np.sort(present).mean()) if present.size else 0.0
+    return found
+
+
+def matrix(
+    units: pa.Table, *, prognosis: bool, fill: Mapping[str, float] | None = None
+) -> tuple[FloatArray, list[str]]:
     """Covariates of units.
 
-    A missing number counts as the mean of the others and raises an indicator; a missing category is the reference.
+    A missing number counts as a mean and raises an indicator; a missing category is the reference.
 
     Args:
         units: rows of the table `units`.
         prognosis: whether the prognostic score is one of them.
+        fill: number -> what it counts as where it is missing, each with its indicator. By default the numbers missing
+            somewhere among the units, and the means of the others.
 
     Returns:
         float64[n, p] without missing values, and the p names.
     """
+    if fill is None:
+        fill = {name: mean for name, mean in means(units).items() if units[name].null_count}
     columns: list[FloatArray] = []
     names: list[str] = []
     for name in (*NUMBERS, PROGNOSIS) if prognosis else NUMBERS:
-        values = pc.cast(units[name], pa.float64()).to_numpy()
-        missing = np.isnan(values)
-        present = values[~missing]
-        columns.append(np.where(missing, np.sort(present).mean() if present.size else 0.0, values))
-        names.append(name)
-        if missing.any():
-            columns.append(missing.astype(np.float64))
+        values = pc.cast(units[name], pa.float64())
+        if name in fill:
+            columns.append(pc.fill_null(values, fill[name]).to_numpy())
+            names.append(name)
+            columns.append(pc.cast(pc.is_null(values), pa.float64()).to_numpy())
             names.append(f"{name}_missing")
+        else:
+            columns.append(values.to_numpy())
+            names.append(name)
     part_time = pc.less(units["working_time_share"], 100)
     columns.append(pc.cast(pc.fill_null(part_time, False), pa.float64()).to_numpy())
     names.append("part_time_contract")

@@ -17,10 +17,7 @@ WITH happened AS (
     UNION ALL
     SELECT person, from_day, 'job_loss', 4 FROM job_losses
     UNION ALL
-    -- Used-up rights end the allowance where no other leave goes on.
-    SELECT r.person, g.gap_from, 'end_of_rights', 5
-    FROM exhausted_rights AS r
-    JOIN gaps AS g ON g.person = r.person AND g.gap_from = r.end_date + 1
+    SELECT person, from_day, 'end_of_rights', 5 FROM ends_of_rights
 ),
 first_event AS (
     SELECT

@@ -1,19 +1,7 @@
--- What happened to each member of a matched set in the `days` after its time zero: [time zero, time zero + days).
+-- What happened to each member of a matched set in the `days` after its time zero: [time zero, time zero + days); their
+-- days are in `days_after`.
 WITH window_of AS (
     SELECT *, time_zero + CAST($days AS INTEGER) - 1 AS last_day FROM members
-),
-days AS (
-    SELECT
-        m.member,
-        sum(CASE WHEN d.kind = 'leave' THEN overlap ELSE 0 END) AS days_on_leave,
-        sum(CASE WHEN d.kind = 'part_time' THEN overlap ELSE 0 END) AS days_part_time
-    FROM (
-        SELECT m.member, d.kind, date_diff('day', greatest(d.from_day, m.time_zero), least(d.to_day, m.last_day)) + 1 AS overlap
-        FROM window_of AS m
-        JOIN leave_days AS d ON d.person = m.person AND d.from_day <= m.last_day AND d.to_day >= m.time_zero
-    ) AS d
-    JOIN window_of AS m USING (member)
-    GROUP BY m.member
 ),
 euros AS (
     -- Euros to the cent by piece: exact sums do not depend on the order of addition.
@@ -52,14 +40,14 @@ pension AS (
 )
 SELECT
     m.member,
-    m.time_zero + CAST($days AS INTEGER) <= $follow_up_end AS complete,
-    CAST(coalesce(d.days_on_leave, 0) AS BIGINT) AS days_on_leave,
-    CAST(coalesce(d.days_part_time, 0) AS BIGINT) AS days_part_time,
+    d.complete,
+    d.days_on_leave,
+    d.days_part_time,
     CAST(coalesce(e.allowance_eur, 0) AS DOUBLE) AS allowance_eur,
     CAST(coalesce(v.invalidity_eur, 0) AS DOUBLE) AS invalidity_eur,
     h.employed
 FROM window_of AS m
-LEFT JOIN days AS d USING (member)
+JOIN days_after AS d USING (member)
 LEFT JOIN euros AS e USING (member)
 LEFT JOIN pension AS v USING (member)
 LEFT JOIN at_horizon AS h USING (member)

@@ -13,8 +13,8 @@
 --                        on leave, so that the share on leave adds up to the days on leave, but for the dead and the retired.
 --  7. invalidity         from the start of the pension on: a pensioner may work, which does not undo the pension.
 --  8. job_loss           from a month-end found without work, not ended by retirement or death, until the next found at work.
---  9. end_of_rights      after a sickness leave that used up the rights, until another leave or a return dated later. A return
---                        dated to its first day is none: it is the contract that goes on.
+--  9. end_of_rights      after a sickness leave that used up the rights, until another leave or a return dated later
+--                        (ends_of_rights.sql).
 -- 10. sustained_return_to_work   enough days without allowance and evidence of employment (returns.sql), from the first day
 --                        on, while work goes on.
 -- 11. off_leave          none of these: a short gap, employment unknown, or a return that would not be known yet by the end of
@@ -47,11 +47,7 @@ facts AS (
     UNION ALL
     SELECT person, from_day, to_day, 'job_loss' FROM job_losses
     UNION ALL
-    SELECT r.person, g.gap_from, coalesce(min(b.return_day) - 1, g.gap_to), 'end_of_rights'
-    FROM exhausted_rights AS r
-    JOIN gaps AS g ON g.person = r.person AND g.gap_from = r.end_date + 1
-    LEFT JOIN returns AS b ON b.person = g.person AND b.gap_from = g.gap_from AND b.return_day > g.gap_from
-    GROUP BY r.person, g.gap_from, g.gap_to
+    SELECT person, from_day, to_day, 'end_of_rights' FROM ends_of_rights
     UNION ALL
     SELECT person, return_day, to_day, 'return' FROM returns
     UNION ALL

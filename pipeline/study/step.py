@@ -1,4 +1,4 @@
-"""The steps `cohort` (who could be in, what was known before time zero) and `outcomes` (what happened after)."""
+"""The study's calendar and what it reads; the step `outcomes`: what happened after time zero."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,20 +17,16 @@ from pipeline.database import Connection
 from pipeline.home import Home
 from pipeline.identity.step import paths as pseudonymised
 from pipeline.leave.step import STEP as LEAVE
+from pipeline.leave.window import Window, months_after
 from pipeline.protocol import Protocol
 from pipeline.run import Run, StepReport
 from pipeline.study import sectors
-from pipeline.study.covariates import CATEGORIES, NUMBERS, matrix
-from pipeline.study.prognosis import PrognosisError, prognostic_scores
-from pipeline.tables.intermediate import EVENTS, OUTCOMES, STATES, UNITS, of_step
+from pipeline.tables.intermediate import EVENTS, OUTCOMES, STATES, of_step
 
 COHORT, OUTCOMES_STEP, MATCHING = "cohort", "outcomes", "matching"
 ESTIMANDS = ("ITT", "ATT")
-REASONS = (
-    "not_on_leave", "unknown_department", "history_too_short", "age_unknown_or_under", "dead", "retired",
-    "on_invalidity_pension", "not_employed", "neither_prolonged_nor_frequent", "platform_not_open",
-)  # fmt: skip
-"""Reasons a candidate is turned away, in the order in which they are asked."""
+FLOW_COLUMNS = ("estimand", "arm", "step", "reason", "n_entering", "n_lost", "n_leaving")
+"""Of a flow: persons entering, lost and leaving each step, by estimand and arm; consecutive steps join up."""
 NO_PLATFORM = dt.date(2999, 12, 31)
 DESIGNATED = """
     CREATE OR REPLACE TEMP VIEW designated AS
@@ -67,17 +62,15 @@ class Calendar:
         return cls(**{k: dt.date.fromisoformat(v) for k, v in json.loads(path.read_text(encoding="utf-8")).items()})
 
 
-def calendar(connection: Connection, protocol: Protocol) -> Calendar:
-    """The study's calendar from the views `payment_lines` and `platforms`."""
-    study = protocol.study
-    ((*row,),) = connection.execute(
-        "SELECT coalesce(max(flow_date), DATE '1600-01-01'), "
-        "CAST(coalesce(max(flow_date), DATE '1600-01-01') - to_months($lag) AS DATE), "
-        "(SELECT coalesce(min(opening_date), $never) FROM platforms), "
-        "CAST(coalesce(min(flow_date), $never) + to_months($history) AS DATE) FROM payment_lines",
-        {"lag": study.payment_lag_months, "history": study.history_months, "never": NO_PLATFORM},
+def calendar(connection: Connection, protocol: Protocol, window: Window) -> Calendar:
+    """The study's calendar: the window of the payment lines, and the view `platforms`."""
+    ((earliest_opening,),) = connection.execute(
+        "SELECT coalesce(min(opening_date), $never) FROM platforms", {"never": NO_PLATFORM}
     ).fetchall()
-    return Calendar(*row)
+    history = protocol.study.history_months + 1  # the first flow is dated to the month after its payments
+    return Calendar(
+        window.last_flow, window.complete_until, earliest_opening, months_after(window.first_payment, history)
+    )
 
 
 def open_study(connection: Connection, home: Home, release: str) -> None:
@@ -90,26 +83,22 @@ def open_study(connection: Connection, home: Home, release: str) -> None:
     connection.execute(DESIGNATED)
 
 
-def candidates(connection: Connection, protocol: Protocol, dates: Calendar, estimand: str) -> pa.Table:
-    """Candidates of one estimand with their covariates, and why some are turned away; no prognostic score yet.
+def days_after(connection: Connection, dates: Calendar, members: pa.Table, days: int) -> pa.Table:
+    """Days on leave of members in the `days` days from time zero on.
+
+    Args:
+        connection: with the study's views open.
+        dates: the study's calendar.
+        members: columns `member`, `person`, `time_zero`; shape (n, 3) or wider.
+        days: length of the horizon.
 
     Returns:
-        Columns of the table `units` without `estimand` and `prognosis`, ordered by unit.
+        n rows ordered by member: `member, complete, days_on_leave, days_part_time`.
     """
-    study = protocol.study
-    parameters = {
-        "estimand": estimand,
-        "trigger_days": study.trigger_days,
-        "prolonged_days": study.prolonged_days,
-        "frequent_leaves": study.frequent_leaves,
-        "frequent_days": study.frequent_days,
-        "minimum_age": study.minimum_age,
-        "earliest_opening": dates.earliest_opening,
-        "history_from": dates.history_from,
-    }
-    database.create(connection, "candidates", database.sql(__file__, f"{estimand.lower()}_candidates"), parameters)
-    database.create(connection, "units", database.sql(__file__, "units"), parameters)
-    return connection.sql("SELECT * FROM units ORDER BY unit").to_arrow_table()
+    connection.register("members", members)
+    parameters = {"days": days, "follow_up_end": dates.follow_up_end}
+    database.create(connection, "days_after", database.sql(__file__, "days_after"), parameters)
+    return connection.sql("SELECT * FROM days_after ORDER BY member").to_arrow_table()
 
 
 def outcomes_of(connection: Connection, protocol: Protocol, dates: Calendar, members: pa.Table, days: int) -> pa.Table:
@@ -126,120 +115,16 @@ def outcomes_of(connection: Connection, protocol: Protocol, dates: Calendar, mem
         n rows ordered by member: `member, complete, days_on_leave, days_part_time, allowance_eur, invalidity_eur,
         employed`.
     """
-    connection.register("members", members)
+    days_after(connection, dates, members, days)
     savings = protocol.savings
     parameters = {
         "days": days,
-        "follow_up_end": dates.follow_up_end,
         "share_1": savings.invalidity_share_category_1,
         "share_2": savings.invalidity_share_category_2,
         "share_3": savings.invalidity_share_category_3,
     }
     database.create(connection, "outcomes", database.sql(__file__, "outcomes"), parameters)
     return connection.sql("SELECT * FROM outcomes ORDER BY member").to_arrow_table()
-
-
-def build_cohort(run: Run) -> StepReport:
-    """Write `units` for both estimands, the calendar and the flow up to the matching."""
-    report = StepReport()
-    with database.connect(run.home.scratch) as connection:
-        open_study(connection, run.home, run.release)
-        dates = calendar(connection, run.protocol)
-        dates.save(run.home.artefact(run.release, COHORT, "calendar", "json"))
-        units = {estimand: candidates(connection, run.protocol, dates, estimand) for estimand in ESTIMANDS}
-        try:
-            scored = with_prognosis(connection, run.protocol, dates, units)
-        except PrognosisError as error:
-            report.warnings.append(f"no prognostic score: {error}")
-            scored = {name: _scored(table, name, np.zeros(len(table))) for name, table in units.items()}
-    whole = pa.concat_tables(list(scored.values()))
-    pq.write_table(whole, run.home.artefact(run.release, COHORT, "units"), compression="zstd")
-    for estimand, table in scored.items():
-        kept = table.filter(pc.is_null(table["reason"]))
-        for arm in ("treated", "comparison"):
-            report.rows[f"{estimand} {arm}"] = pc.sum(pc.equal(kept["arm"], arm)).as_py() or 0
-    report.figures |= {key: value.isoformat() for key, value in asdict(dates).items()}
-    flow = cohort_flow(whole)
-    report.tables["Persons turned away"] = flow[flow["n_lost"] > 0].reset_index(drop=True)
-    return report
-
-
-def _scored(table: pa.Table, estimand: str, scores: np.ndarray) -> pa.Table:
-    """Rows of the table `units`."""
-    named = table.append_column("estimand", pa.array([estimand] * len(table), pa.string()))
-    return named.append_column("prognosis", pa.array(scores, pa.float64())).select(UNITS.names).cast(UNITS.schema)
-
-
-def with_prognosis(
-    connection: Connection, protocol: Protocol, dates: Calendar, units: dict[str, pa.Table]
-) -> dict[str, pa.Table]:
-    """Complete the rows of `units`: the prognostic score is learnt on ITT comparison persons with a complete year.
-
-    Raises:
-        PrognosisError: too few of them.
-    """
-    itt = units["ITT"]
-    eligible = pc.and_(pc.is_null(itt["reason"]), pc.equal(itt["arm"], "comparison"))
-    learners = itt.filter(eligible)
-    days = protocol.study.primary_horizon_days
-    members = pa.table(
-        {
-            "member": pa.array(np.arange(len(learners))),
-            "person": learners["person"],
-            "time_zero": learners["time_zero"],
-            "wage": learners["wage"],
-        }
-    )
-    measured = outcomes_of(connection, protocol, dates, members, days)
-    complete = measured["complete"].to_numpy(zero_copy_only=False)
-    # One matrix for all, so that a column missing in one group is missing nowhere else.
-    everyone = pa.concat_tables([table.select(_covariate_columns()) for table in (itt, units["ATT"], learners)])
-    numbers, _ = matrix(everyone, prognosis=False)
-    ends = np.cumsum([len(itt), len(units["ATT"]), len(learners)])
-    learning = numbers[ends[1] : ends[2]][complete]
-    outcome = measured["days_on_leave"].to_numpy().astype(np.float64)[complete]
-    person = learners["person"].to_numpy()[complete]
-    found = {}
-    for estimand, part in zip(ESTIMANDS, (numbers[: ends[0]], numbers[ends[0] : ends[1]]), strict=True):
-        scores = prognostic_scores(
-            learning, outcome, person, part, units[estimand]["person"].to_numpy(), protocol.matching.prognosis_folds
-        )
-        found[estimand] = _scored(units[estimand], estimand, scores)
-    return found
-
-
-def _covariate_columns() -> list[str]:
-    return [*NUMBERS, *CATEGORIES, "working_time_share", "employed_before"]
-
-
-def cohort_flow(units: pa.Table) -> pd.DataFrame:
-    """From candidates to eligible: persons entering, lost and leaving each step, by estimand and arm.
-
-    A person with several units is lost only when none of them is eligible, and then at the reason of the unit that came
-    furthest in the order of `REASONS`.
-
-    Returns:
-        Columns `estimand, arm, step, reason, n_entering, n_lost, n_leaving`; consecutive steps of an arm join up.
-    """
-    rank = {reason: number for number, reason in enumerate(REASONS)} | {None: len(REASONS)}
-    frame = units.select(["estimand", "arm", "person", "reason"]).to_pandas()
-    frame["furthest"] = [rank[reason if isinstance(reason, str) else None] for reason in frame["reason"]]
-    persons = frame.groupby(["estimand", "arm", "person"])["furthest"].max().reset_index()
-    lost = persons.groupby(["estimand", "arm", "furthest"]).size()
-    rows = []
-    for estimand in ESTIMANDS:
-        for arm in ("treated", "comparison"):
-            by_reason = [int(lost.get((estimand, arm, number), 0)) for number in range(len(REASONS) + 1)]
-            left = sum(by_reason)
-            if not left:
-                continue
-            for reason, n in zip(REASONS, by_reason[:-1], strict=True):
-                if n:
-                    rows.append((estimand, arm, "eligibility", reason, left, n, left - n))
-                    left -= n
-            rows.append((estimand, arm, "eligible", "all", left, 0, left))
-    columns = ["estimand", "arm", "step", "reason", "n_entering", "n_lost", "n_leaving"]
-    return pd.DataFrame(rows, columns=columns)
 
 
 def measure_outcomes(run: Run) -> StepReport:
@@ -269,6 +154,9 @@ def measure_outcomes(run: Run) -> StepReport:
         whole = pa.concat_tables(parts)
         pq.write_table(whole, run.home.artefact(run.release, OUTCOMES_STEP, declared.name), compression="zstd")
         report.rows[declared.name] = len(whole)
+    analysed_flow(members, pa.concat_tables(measured), run.protocol).to_parquet(
+        run.home.artefact(run.release, OUTCOMES_STEP, "flow")
+    )
     complete = (
         pa.concat_tables(measured).to_pandas().groupby(["estimand", "horizon_months"])["complete"].agg(["sum", "size"])
     )
@@ -276,11 +164,37 @@ def measure_outcomes(run: Run) -> StepReport:
     return report
 
 
+def analysed_flow(members: pa.Table, outcomes: pa.Table, protocol: Protocol) -> pd.DataFrame:
+    """From the matched to the analysed at the main horizon; joins up with the flow of the matching.
+
+    Args:
+        members: rows of the table `members`.
+        outcomes: rows of the table `outcomes`.
+        protocol: the main horizon.
+
+    Returns:
+        Columns `FLOW_COLUMNS`.
+    """
+    with database.connect() as connection:
+        connection.register("members", members)
+        connection.register("outcomes", outcomes)
+        counted = connection.execute(
+            database.sql(__file__, "analysed"), {"horizon_months": protocol.study.primary_horizon_months}
+        ).fetchall()
+    rows: list[tuple[str, str, str, str, int, int, int]] = []
+    for estimand, arm, left, *lost in counted:
+        for reason, n in zip(("horizon_not_reached", "no_complete_comparison"), lost, strict=True):
+            rows.append((estimand, arm, "analysis", reason, left, n, left - n))
+            left -= n
+        rows.append((estimand, arm, "analysed", "all", left, 0, left))
+    return pd.DataFrame(rows, columns=list(FLOW_COLUMNS))
+
+
 def _labelled(table: pa.Table, estimand: str) -> pa.Table:
     return table.append_column("estimand", pa.array([estimand] * len(table), pa.string()))
 
 
-HISTORIES = ("gaps", "month_ends", "returns", "job_losses", "exhausted_rights")
+HISTORIES = ("gaps", "month_ends", "returns", "job_losses", "ends_of_rights")
 """What events and states are made of, each defined once, in an order in which each can read those before it."""
 
 
@@ -304,7 +218,6 @@ def _clocks(protocol: Protocol, dates: Calendar) -> dict[str, object]:
     sustained = protocol.study.sustained_return_days
     return {
         "sustained_return_days": sustained,
-        "rights_days": protocol.leave.rights_days,
         "follow_up_end": dates.follow_up_end,
         # A return on this day would be known one day too late.
         "known_until": dates.follow_up_end - dt.timedelta(days=sustained - 1),

@@ -57,10 +57,10 @@ BENEFIT = _codes("""
 6012 | waiting_days_above_3m | jours de carence (plus de 3 mois) | waiting days (above 3 months)
 6111 | daily_allowance_6111 | IJ normale, moins de 3 mois | full allowance, below 3 months
 6112 | daily_allowance_6112 | IJ normale, plus de 3 mois | full allowance, above 3 months
-6113 | daily_allowance_6113 | IJ majorée (6113) | increased allowance (6113)
-6114 | daily_allowance_6114 | IJ majorée (6114) | increased allowance (6114)
-6115 | daily_allowance_6115 | IJ (6115) | allowance (6115)
-6116 | daily_allowance_6116 | IJ (6116) | allowance (6116)
+6113 | daily_allowance_6113 | IJ réduite, moins de 3 mois | reduced allowance, below 3 months
+6114 | daily_allowance_6114 | IJ réduite, plus de 3 mois | reduced allowance, above 3 months
+6115 | daily_allowance_6115 | IJ majorée, moins de 3 mois | increased allowance, below 3 months
+6116 | daily_allowance_6116 | IJ majorée, plus de 3 mois | increased allowance, above 3 months
 6117 | part_time_allowance_6117 | IJ partielle, temps partiel thérapeutique (6117) | partial allowance, therapeutic part-time (6117)
 6118 | part_time_allowance_6118 | IJ partielle, temps partiel thérapeutique (6118) | partial allowance, therapeutic part-time (6118)
 6120 | temporary_inaptitude | indemnité temporaire d'inaptitude | temporary inaptitude allowance
@@ -304,6 +304,20 @@ job_loss | perte d'emploi | job loss
 end_of_rights | fin de droits | end of rights
 death | décès | death
 """)
+LEAVE_FLAG = _published("""
+above_maximum | montant journalier supérieur au maximum légal | daily amount above the legal maximum
+self_employed_work_injury | accident du travail d'un indépendant | work injury of a self-employed person
+""")
+END_REASON = _published("""
+ongoing | fin non observée | end not observed
+death | décès | death
+retirement | retraite | retirement
+invalidity | invalidité | invalidity
+end_of_rights | fin de droits | end of rights
+return | reprise | return to work
+job_loss | perte d'emploi | job loss
+unknown | inconnue | unknown
+""")
 PERIMETER = _published("""
 allowances | indemnités journalières | daily allowances
 allowances_and_invalidity | indemnités journalières et pensions d'invalidité | daily allowances and invalidity pensions
@@ -461,29 +475,61 @@ def _delays() -> tuple[Code, ...]:
 
 
 DELAY_STEP = _delays()
+LEAVES_VARIABLE = _published("""
+all | ensemble | all
+duration | durée de l'arrêt à la fin de l'année | duration of the leave at the end of the year
+age_band | tranche d'âge dans l'année | age band in the year
+""")
+LEAVES_MODALITY = _published("""
+all | ensemble | all
+8+ | plus de 7 jours | over 7 days
+31+ | plus de 30 jours | over 30 days
+91+ | plus de 90 jours | over 90 days
+181+ | plus de 6 mois | over 6 months
+366+ | plus d'un an | over a year
+0-24 | moins de 25 ans | under 25
+25-29 | 25 à 29 ans | 25 to 29
+30-34 | 30 à 34 ans | 30 to 34
+35-39 | 35 à 39 ans | 35 to 39
+40-44 | 40 à 44 ans | 40 to 44
+45-49 | 45 à 49 ans | 45 to 49
+50-54 | 50 à 54 ans | 50 to 54
+55-59 | 55 à 59 ans | 55 to 59
+60+ | 60 ans et plus | 60 and over
+unknown | inconnu | unknown
+""")
 FLOW_STEP = _published("""
+on_leave | personnes en arrêt | persons on leave
+accompanied | personnes accompagnées | accompanied persons
 eligibility | critères d'éligibilité | eligibility
-matching | appariement | matching
 eligible | éligibles | eligible
+matching | appariement | matching
 matched | appariés | matched
+analysis | suivi jusqu'à l'échéance principale | follow-up to the main horizon
+analysed | analysés | analysed
 """)
 FLOW_REASON = _union(
     ALL,
     _published("""
+invalidity_pension_without_leave | pension d'invalidité, sans arrêt au premier contact | invalidity pension, without leave at first contact
 not_on_leave | pas en arrêt au premier contact | not on leave at first contact
+trigger_not_reached | arrêt plus court que le seuil d'inclusion | leave shorter than the trigger
+neither_prolonged_nor_frequent | arrêt ni prolongé ni fréquent | leave neither prolonged nor frequent
 unknown_department | département de résidence inconnu | unknown département of residence
 history_too_short | moins de mois d'antériorité que requis | fewer months of history than required
+start_not_observed | arrêt commencé avant les premières données | leave begun before the first data
 age_unknown_or_under | âge inconnu ou inférieur au minimum | age unknown or under the minimum
 dead | décès avant l'inclusion | death before time zero
 retired | retraite avant l'inclusion | retired before time zero
 on_invalidity_pension | pension d'invalidité avant l'inclusion | invalidity pension before time zero
 not_employed | sans emploi avant l'arrêt | not employed before the leave
-neither_prolonged_nor_frequent | arrêt ni prolongé ni fréquent | leave neither prolonged nor frequent
 platform_not_open | plateforme pas ouverte à l'inclusion | platform not open at time zero
 no_candidate | aucune personne comparable à risque | no comparable person at risk
 caliper | personnes comparables trop éloignées | comparable persons too far apart
 exhausted | personnes comparables déjà prises | comparable persons already taken
 not_needed | non retenus pour la comparaison | not needed for the comparison
+horizon_not_reached | suivis depuis moins longtemps que l'échéance | followed for less than the horizon
+no_complete_comparison | aucune personne appariée suivie jusqu'à l'échéance | no matched person followed up to the horizon
 other_reasons | autres motifs, chacun trop rare pour être publié | other reasons, each too rare to be published
 """),
 )

@@ -165,7 +165,16 @@ LEAVE_SPELLS = _table(
     _("end_date", D, "dernier jour payé", "last paid day", SA),
     _("part_time_from", D, "début du temps partiel thérapeutique", "start of therapeutic part-time", SA),
     _("days", N, "durée", "duration", SA, unit="day"),
+    _("start_observed", B, "début observé", "start observed"),
     _("censored", B, "fin non observée", "end not observed"),
+)  # fmt: skip
+LEAVE_ENDS = _table(
+    "leave_ends", "leave", "Fins d'arrêt", "Ends of leaves", ("person", "spell_number"),
+    PERSON,
+    SPELL,
+    _("end_date", D, "dernier jour payé", "last paid day", SA),
+    _("end_reason", T, "motif de fin", "reason of the end", SA, codes=c.END_REASON),
+    _("rights_used_up", B, "droits épuisés", "rights used up", SA),
 )  # fmt: skip
 LEAVE_DAYS = _table(
     "leave_days", "leave", "Jours d'arrêt", "Days on leave", ("person", "kind", "from_day"),
@@ -176,7 +185,7 @@ LEAVE_DAYS = _table(
 )  # fmt: skip
 LEAVE_PAYMENTS = _table(
     "leave_payments", "leave", "Montants par période", "Amounts by period",
-    ("person", "period_start", "period_end", "risk", "kind"),
+    ("person", "period_start", "period_end", "risk", "kind", "amount", "days"),
     PERSON,
     RISK,
     _("kind", T, "temps complet ou partiel", "full or part-time", SA, key=True),
@@ -186,11 +195,29 @@ LEAVE_PAYMENTS = _table(
     _("amount", E, "montant", "amount", SA, unit="EUR"),
 )  # fmt: skip
 
+LEAVE_FLAGS = _table(
+    "leave_flags", "leave", "Arrêts signalés, jamais écartés", "Leaves flagged, never dropped",
+    ("person", "spell_number", "flag"),
+    PERSON,
+    SPELL,
+    _("flag", T, "ce que les règles de l'indemnité n'admettent pas", "what the allowance's rules do not allow", SA,
+      key=True, codes=c.LEAVE_FLAG),
+    _("lines", N, "lignes de paiement concernées", "payment lines concerned", SA),
+)  # fmt: skip
+
 ESTIMAND = _("estimand", T, "estimande", "estimand", codes=c.ESTIMAND, key=True)
 ARM = _("arm", T, "groupe", "arm", codes=c.ARM)
 UNIT = _("unit", N, "unité (personne et arrêt)", "unit (person and leave)", key=True)
+ELIGIBILITY = _table(
+    "eligibility", "cohort", "Éligibilité des personnes", "Eligibility of persons", ("estimand", "arm", "person"),
+    ESTIMAND,
+    _("arm", T, "groupe", "arm", codes=c.ARM, key=True),
+    PERSON,
+    DEPARTMENT,
+    _("reason", T, "motif d'exclusion", "reason turned away", codes=c.FLOW_REASON),
+)  # fmt: skip
 UNITS = _table(
-    "units", "cohort", "Candidats à l'étude", "Candidates of the study", ("estimand", "unit"),
+    "units", "cohort", "Personnes éligibles", "Eligible persons", ("estimand", "unit"),
     ESTIMAND,
     UNIT,
     PERSON,
@@ -198,7 +225,6 @@ UNITS = _table(
     ARM,
     DEPARTMENT,
     _("start_date", D, "début de l'arrêt", "start of the leave", SA),
-    _("end_date", D, "dernier jour payé", "last paid day", SA),
     _("time_zero", D, "temps zéro", "time zero", SA),
     _("elapsed", N, "ancienneté au temps zéro", "elapsed days at time zero", SA, unit="day"),
     _("risk_from", N, "à risque à partir du jour", "at risk from elapsed day", unit="day"),
@@ -225,7 +251,6 @@ UNITS = _table(
     _("euros_12m", X, "indemnités, 12 mois avant", "allowances, 12 months before", SA, unit="EUR"),
     _("euros_24m", X, "indemnités, 24 mois avant", "allowances, 24 months before", SA, unit="EUR"),
     _("prognosis", X, "jours d'arrêt attendus", "expected days on leave", SA, unit="day"),
-    _("reason", T, "motif d'exclusion", "reason turned away"),
 )  # fmt: skip
 MEMBERS = _table(
     "members", "matching", "Ensembles appariés", "Matched sets", ("estimand", "member"),
@@ -274,8 +299,8 @@ STATES = _table(
 
 INTERMEDIATE = (
     PERSONS, PERSON_HISTORY, PAYMENT_LINES, REPORTS, REPORT_MEASURES, AGREEMENTS, WITHDRAWALS, EMPLOYMENT, PLATFORMS,
-    PROGRAMME_COSTS, LEAVE_SPELLS, LEAVE_DAYS, LEAVE_PAYMENTS, UNITS, MEMBERS, OUTCOMES, EVENTS,
-    STATES,
+    PROGRAMME_COSTS, LEAVE_SPELLS, LEAVE_DAYS, LEAVE_PAYMENTS, LEAVE_ENDS, LEAVE_FLAGS,
+    ELIGIBILITY, UNITS, MEMBERS, OUTCOMES, EVENTS, STATES,
 )  # fmt: skip
 
 

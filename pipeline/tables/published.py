@@ -310,10 +310,29 @@ DEPARTMENTS = _table(
     description="Persons on long leave and participants by département of residence.",
 )  # fmt: skip
 
+LEAVES = _table(
+    "leaves", "Arrêts reconstitués", "Rebuilt leaves", "year variable modality",
+    _key("year", T, "année", "year", source="last calendar year all of whose paid days are known"),
+    _key("variable", T, "découpage", "breakdown", codes=c.LEAVES_VARIABLE),
+    _key("modality", T, "modalité", "modality", codes=c.LEAVES_MODALITY),
+    _persons("n", "personnes", "persons", "persons with a sickness leave paid in the year: so long, or of that age"),
+    _estimate("share", "part des arrêts", "share of leaves", "share",
+              "leaves over all leaves paid in the year, whole percent; empty for the whole"),
+    _estimate("mean_days", "jours payés par arrêt", "paid days a leave", "day",
+              "days paid in the year over leaves, whole days; empty by duration"),
+    _exact("national_share", N, "part nationale des arrêts", "national share of leaves", "share",
+           "general scheme, 2023 (sources in pipeline/leave/national.py); empty where none is known"),
+    _exact("national_mean_days", N, "jours payés par arrêt au niveau national", "national paid days a leave", "day",
+           "general scheme, 2023, 2016 by age (sources in pipeline/leave/national.py); empty where none is known"),
+    description="Sickness leaves with a paid day in the year, as seen at its end, waiting days left out, beside "
+                "national orders of magnitude: is what was rebuilt plausible?",
+)  # fmt: skip
+
 DATA_QUALITY = _table(
     "data_quality", "Qualité des données reçues", "Quality of the data received", "delivery input_table rule",
     _key("delivery", M, "livraison", "delivery"), _key("input_table", T, "table reçue", "input table"),
-    _key("rule", T, "règle", "rule", source="reason code of the input contract; `all` for the whole table"),
+    _key("rule", T, "règle", "rule",
+         source="reason code of the input contract or rule of the allowance; `all` for the whole table"),
     _exact("rows_read", W, "lignes lues", "rows read", "row", "rows of the files, header left out"),
     _exact("rows_accepted", W, "lignes acceptées", "rows accepted", "row", "typed rows that break no blocking rule"),
     _exact("rows_quarantined", W, "lignes écartées", "rows quarantined", "row", "rows that break a blocking rule"),
@@ -321,7 +340,7 @@ DATA_QUALITY = _table(
     _exact("rate", N, "part des lignes lues", "share of the rows read", "share",
            "rows quarantined or flagged by the rule over rows read"),
     _exact("rows_flagged", W, "lignes signalées sans être écartées", "rows flagged and kept", "row",
-           "rows that break a rule that only warns, or whose narrative is withheld"),
+           "rows that break a rule that only warns or a rule of the allowance, or whose narrative is withheld"),
     description="Every row read is accepted, quarantined or a duplicate. Counts file rows: exact, never suppressed.",
     suppressible=False,
 )  # fmt: skip
@@ -398,7 +417,7 @@ DICTIONARY = _table(
 
 PUBLISHED: tuple[Table, ...] = (
     IMPACT, RETURN_TO_WORK_CURVE, ON_LEAVE_CURVE, SAVINGS, BALANCE, FLOW, SENSITIVITY, PLACEBO, POWER,
-    PLATFORM_ACTIVITY, PARTICIPANT_PROFILE, REFERRAL_SOURCES, DELAYS, MEASURES, EXITS, SITUATIONS, DEPARTMENTS,
+    PLATFORM_ACTIVITY, PARTICIPANT_PROFILE, REFERRAL_SOURCES, DELAYS, MEASURES, EXITS, SITUATIONS, DEPARTMENTS, LEAVES,
     DATA_QUALITY, DISCLOSURE, MICRODATA, DICTIONARY,
 )  # fmt: skip
 

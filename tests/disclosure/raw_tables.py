@@ -14,6 +14,7 @@ SOURCES, RISKS, EXITS = (
     ("same_post", "retraining", "death"),
 )
 MEASURES, STATUSES = ("assessment", "training", "trial"), ("proposed", "accepted", "carried_out")
+AGES, LASTING = ("25-29", "30-34", "60+", "unknown"), (8, 31, 181, 366)
 MODALITIES = ("improved", "stable", "not_given")
 MILESTONES = (
     "referrals", "contacts", "agreements", "refusals", "withdrawals", "diagnoses", "plans", "reports", "exits",
@@ -35,6 +36,9 @@ def persons(n: int, seed: int) -> pd.DataFrame:
             **{f"status_{m}": rng.choice([*STATUSES, "none"], n, p=(0.2, 0.3, 0.2, 0.3)) for m in MEASURES},
             "now": rng.choice(MODALITIES, n, p=(0.5, 0.45, 0.05)),
             "first": rng.choice(MODALITIES, n, p=(0.2, 0.75, 0.05)),
+            "age": rng.choice(AGES, n, p=(0.45, 0.4, 0.15, 0.0)),
+            "longest": rng.choice([5, 20, 90, 300, 800], n, p=(0.4, 0.3, 0.2, 0.08, 0.02)),
+            "short": rng.integers(0, 3, n),
         }
     )
 
@@ -88,6 +92,7 @@ def raw_tables(cases: pd.DataFrame) -> dict[str, pd.DataFrame]:
         for m in MODALITIES
     ]  # fmt: skip
     return {
+        "leaves": leaves(cases),
         "platform_activity": pd.DataFrame(activity),
         "participant_profile": pd.DataFrame(profile),
         "referral_sources": pd.DataFrame(sources),
@@ -95,6 +100,28 @@ def raw_tables(cases: pd.DataFrame) -> dict[str, pd.DataFrame]:
         "measures": measures,
         "situations": pd.DataFrame(situations),
     }
+
+
+def leaves(cases: pd.DataFrame, year: str = "2023") -> pd.DataFrame:
+    """The leaves of a year: each person has a longest one and some of five days besides."""
+    number = 1 + cases["short"]
+    days = cases["longest"] + 5 * cases["short"]
+    groups = [("all", "all", pd.Series(True, index=cases.index))]
+    groups += [("age_band", age, cases["age"] == age) for age in AGES]
+    rows = [
+        {"variable": variable, "modality": modality, "n": int(who.sum()), "n_leaves": int(number[who].sum()),
+         "share": None if variable == "all" else number[who].sum() / number.sum(),
+         "mean_days": days[who].sum() / number[who].sum() if who.any() else None,
+         "largest_days": days[who].max() if who.any() else None, "total_days": days[who].sum()}
+        for variable, modality, who in groups
+    ]  # fmt: skip
+    for low in LASTING:
+        reached = int((cases["longest"] >= low).sum())
+        rows.append(
+            {"variable": "duration", "modality": f"{low}+", "n": reached, "n_leaves": reached,
+             "share": reached / number.sum()}
+        )  # fmt: skip
+    return pd.DataFrame(rows).assign(year=year, national_share=0.07, national_mean_days=34.0)
 
 
 def losses(arm_size: int, seed: int) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from raw_tables import incidence, losses, persons, raw_tables
+from raw_tables import incidence, leaves, losses, persons, raw_tables
 
 from pipeline.disclosure import described, successive
 from pipeline.disclosure.attack import attack, sums_of
@@ -25,6 +25,7 @@ DOMINANCE = 0.85
 BUILD: dict[str, Callable[[pd.DataFrame], CountTable]] = {
     **{name: partial(build, k=K) for name, build in described.ACTIVITY_TABLES.items()},
     "measures": partial(described.measures, k=K, dominance=DOMINANCE),
+    "leaves": partial(described.leaves, k=K, dominance=DOMINANCE),
 }
 drawn = st.builds(persons, st.integers(30, 400), st.integers(0, 2**32 - 1))
 
@@ -113,6 +114,56 @@ def test_a_measure_that_nearly_everyone_has_does_not_tell_who_lacks_it():
     made = publish(described.measures(raw, K, DOMINANCE)).to_pandas().set_index(["measure", "status"])["n"]
     assert pd.isna(made["assessment", "all"])
     assert made["training", "all"] == 200
+
+
+def leaves_of(longest: list[int], age: str = "25-29") -> pd.DataFrame:
+    return pd.DataFrame({"longest": longest, "age": age, "short": 0})
+
+
+def shown_leaves(raw: pd.DataFrame) -> pd.DataFrame:
+    return publish(described.leaves(raw, K, DOMINANCE)).to_pandas().set_index("modality")
+
+
+def test_durations_one_inside_the_other_do_not_tell_the_few_between_them():
+    # 200 leaves over 30 days, of which 195 over six months: the five between are not told, by persons or by share.
+    made = shown_leaves(leaves(leaves_of([5] * 100 + [20] * 40 + [90] * 5 + [300] * 120 + [800] * 75)))
+    assert made.loc[["8+", "31+", "366+"], "n"].tolist() == [240, 200, 75]
+    assert made.loc["181+", ["n", "share"]].isna().all()
+
+
+def test_a_share_or_a_mean_is_masked_with_its_persons_and_national_figures_never():
+    cases = pd.concat([leaves_of([20] * 60 + [300] * 60), leaves_of([20] * 5, "60+")], ignore_index=True)
+    made = shown_leaves(leaves(cases))
+    assert made.loc["60+", ["n", "share", "mean_days"]].isna().all()
+    assert made.loc["60+", "suppression_reason"] == "primary"
+    assert made.loc["all", "mean_days"] == round((65 * 20 + 60 * 300) / 125)
+    assert made["national_mean_days"].notna().all()
+
+
+def test_a_mean_that_one_person_makes_is_not_told():
+    made = shown_leaves(leaves(leaves_of([1] * 20 + [365])))
+    assert pd.isna(made.loc["all", "mean_days"])
+    assert made.loc["all", "n"] == 20
+
+
+def test_leaves_change_by_nobody_or_by_k_persons_and_k_leaves():
+    before = leaves_of([20] * 100 + [300] * 100)
+    first = successive.publish(described.leaves(leaves(before), K, DOMINANCE), NOTHING, K, base=5)
+    # The same persons, three of whom have one more leave.
+    more = before.assign(short=[1] * 3 + [0] * 197)
+    table = described.leaves(leaves(more), K, DOMINANCE)
+    second = successive.publish(table, first.cells, K, base=5)
+    columns = ["n", "share", "mean_days"]
+    assert second.table.to_pandas()[columns].equals(first.table.to_pandas()[columns])
+    # Another year is another table.
+    later = described.leaves(leaves(more, "2024"), K, DOMINANCE)
+    assert "increment" not in set(
+        successive.publish(later, first.cells, K, base=5).table.to_pandas()["suppression_reason"]
+    )
+
+
+def test_without_a_year_known_there_is_no_row():
+    assert publish(described.leaves(leaves(leaves_of([20] * 20)).iloc[:0], K, DOMINANCE)).num_rows == 0
 
 
 def test_a_zero_of_what_is_not_known_hides_no_true_group():

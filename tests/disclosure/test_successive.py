@@ -107,7 +107,7 @@ def test_five_months_together_bound_no_group_under_k(world, base):
     start, seed, newcomers = world
     everyone = persons(start + 4 * newcomers, seed)
     growing = [everyone.iloc[: start + month * newcomers] for month in range(5)]
-    for name in ("platform_activity", "participant_profile", "referral_sources", "exits", "situations"):
+    for name in ("platform_activity", "participant_profile", "referral_sources", "exits", "situations", "leaves"):
         tables = [BUILD[name](raw_tables(cases)[name]) for cases in growing]
         made = months(*tables, base=base)
         for month in made:

@@ -17,7 +17,8 @@ from pipeline.home import Home
 from pipeline.leave.step import rebuild_leaves
 from pipeline.matching.step import match
 from pipeline.run import Run, StepReport
-from pipeline.study.step import build_cohort, measure_outcomes
+from pipeline.study.cohort import build_cohort
+from pipeline.study.step import measure_outcomes
 from tests.study.worlds import PROTOCOL, RELEASE, drawn_territory
 
 SPECIFICATIONS = {

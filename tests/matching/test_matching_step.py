@@ -18,8 +18,8 @@ from pipeline.leave.step import rebuild_leaves
 from pipeline.matching.propensity import PropensityError
 from pipeline.matching.step import Design, elapsed_cell, eligible, gate_rule, judge, match, match_units
 from pipeline.run import Run, StepReport
+from pipeline.study.cohort import build_cohort
 from pipeline.study.covariates import STRICT, bands
-from pipeline.study.step import build_cohort, cohort_flow
 from pipeline.tables.intermediate import UNITS
 from tests.study.worlds import PROTOCOL, RELEASE, World, drawn_territory
 
@@ -91,7 +91,10 @@ def test_the_clock_of_a_control_starts_at_its_treated_s_elapsed_day_on_which_it_
     elapsed = (pd.to_datetime(found["time_zero"]) - pd.to_datetime(found["start_date"])).dt.days
     assert (elapsed == found["elapsed_treated"]).all()
     assert ((found["risk_from"] <= elapsed) & (elapsed <= found["risk_until"])).all()
-    assert (pd.to_datetime(found["time_zero"]) <= pd.to_datetime(found["end_date"])).all()
+    spells = read(territory[0], "leave", "leave_spells")[["person", "spell_number", "end_date"]]
+    on_leave = found.merge(spells, on=["person", "spell_number"], validate="many_to_one")
+    assert len(on_leave) == len(found)
+    assert (pd.to_datetime(on_leave["time_zero"]) <= pd.to_datetime(on_leave["end_date"])).all()
 
 
 def test_members_stand_set_by_set_the_treated_first_and_nobody_twice_in_a_set(
@@ -133,9 +136,7 @@ def test_the_order_of_rows_never_matters(territory: tuple[Run, StepReport], tmp_
 
 def test_the_matching_s_flow_joins_up_with_the_cohort_s(territory: tuple[Run, StepReport]) -> None:
     run = territory[0]
-    flow = pd.concat(
-        [cohort_flow(pq.read_table(run.home.artefact(RELEASE, "cohort", "units"))), read(run, "matching", "flow")]
-    )
+    flow = pd.concat([read(run, "cohort", "flow"), read(run, "matching", "flow")])
     for key, rows in flow.groupby(["estimand", "arm"]):
         assert (rows["n_entering"] - rows["n_lost"] == rows["n_leaving"]).all(), key
         assert rows["n_entering"].tolist()[1:] == rows["n_leaving"].tolist()[:-1], key

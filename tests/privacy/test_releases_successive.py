@@ -31,7 +31,8 @@ from pipeline.release.errors import ReleaseError
 from pipeline.release.step import publish
 from pipeline.run import Run, StepReport
 from pipeline.simulation import simulate
-from pipeline.study.step import build_cohort, measure_outcomes
+from pipeline.study.cohort import build_cohort
+from pipeline.study.step import measure_outcomes
 from pipeline.tables.model import Role
 from pipeline.tables.published import PUBLISHED, published
 

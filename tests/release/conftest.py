@@ -130,6 +130,7 @@ def _quality() -> Rows:
         row("payment_lines", "all", 130, 0),
         row("payment_lines", "wrong_delivery", 30, 0),
         row("payment_lines", "negative_duration", 100, 0),
+        row("payment_lines", "daily_amount_above_maximum", 0, 1357),
         row("payment_lines", "payment_delay", 0, 412),
         row("reports", "all", 0, 0),
         row("reports", "narrative_withheld", 0, 1987),
@@ -220,6 +221,15 @@ def example_rows() -> dict[str, Rows]:
              "share": 250 / 1280},
             {"department_code": "067", "designated": False, "persons_on_long_leave": 2100, "participants": None,
              "share": None, "suppressed": True, "suppression_reason": "primary"},
+        ],
+        "leaves": [
+            {"year": "2023", "variable": variable, "modality": modality, "n": n, "share": share, "mean_days": days,
+             "national_share": national_share, "national_mean_days": national_days}
+            for variable, modality, n, share, days, national_share, national_days in (
+                ("all", "all", 9000, None, 36.0, None, 34.0), ("duration", "8+", 7000, 0.66, None, None, None),
+                ("duration", "181+", 640, 0.06, None, 0.07, None), ("age_band", "25-29", 1100, 0.14, 25.0, None, 23.0),
+                ("age_band", "30-34", 1200, 0.15, 27.0, None, None), ("age_band", "60+", None, None, None, None, 76.0),
+            )
         ],
         "data_quality": _quality(),
         "microdata": _microdata(),

@@ -71,6 +71,29 @@ def test_the_exact_tables_are_declared(record, text):
     assert "data_quality , disclosure" in text
 
 
+def test_the_rebuilt_leaves_stand_beside_the_national_figures_of_the_same_unit(record, text):
+    rows = {row["modality"]: row for row in record["leaves"]}
+    assert list(rows) == ["all", "181+", "25-29", "60+"]
+    assert (rows["all"]["measured"], rows["all"]["national"], rows["all"]["ratio"]) == (36, 34, 1.06)
+    assert "Arrêts maladie payés en 2023" in text
+    assert "ensemble jours payés par arrêt 9 000 36 34 1,06 DREES-Cnam, 2023" in text
+    assert "plus de 6 mois part des arrêts 640 6 % 7 % 0,86 DREES-Cnam, 2023" in text
+    assert "60 ans et plus jours payés par arrêt n.p. n.p. 76 n.p. Cnam, 2016" in text
+
+
+def test_without_a_whole_year_no_leave_is_compared(run):
+    rows = example_rows() | {"leaves": []}
+    folder = write_release(run, as_tables(rows), example_facts())
+    assert "Aucune année civile n\u2019est encore entièrement connue" in (folder / "audit.html").read_text("utf-8")
+
+
+def test_lines_that_the_rules_of_the_allowance_do_not_allow_are_counted(record, text):
+    assert {rule["rule"]: rule["rows_flagged"] for rule in record["allowance_rules"]} == {
+        "daily_amount_above_maximum": 1357, "self_employed_work_injury": 0,
+    }  # fmt: skip
+    assert "jamais écartées : montant journalier supérieur au maximum légal, 1 357 ;" in text
+
+
 def test_a_withheld_headline_gives_no_fidelity_figure(run):
     facts = example_facts(fidelity=Fidelity(reason="gate"), microdata=None)
     folder = write_release(run, as_tables(example_rows()), facts)

@@ -12,12 +12,14 @@ from pipeline import database
 from pipeline.deliveries.step import ingest
 from pipeline.home import Home, Landing
 from pipeline.identity.step import pseudonymise
-from pipeline.leave.step import rebuild_leaves
+from pipeline.leave.step import rebuild_leaves, window_path
+from pipeline.leave.window import Window
 from pipeline.protocol import Protocol
 from pipeline.run import Run
 from pipeline.simulation import WorldConfig, draw_world, true_effects, write_deliveries
 from pipeline.simulation.config import HORIZONS
-from pipeline.study.step import calendar, candidates, events_of, open_study, outcomes_of
+from pipeline.study.cohort import candidates
+from pipeline.study.step import calendar, events_of, open_study, outcomes_of
 
 
 @pytest.mark.slow
@@ -30,10 +32,10 @@ def test_the_study_measures_the_observed_path_exactly(tmp_path: Path) -> None:
         step(run)
     with database.connect(run.home.scratch) as connection:
         open_study(connection, run.home, run.release)
-        dates = calendar(connection, run.protocol)
+        dates = calendar(connection, run.protocol, Window.load(window_path(run.home, run.release)))
         for estimand in ("ITT", "ATT"):
-            units = candidates(connection, run.protocol, dates, estimand)
-            treated = units.filter(pc.and_(pc.is_null(units["reason"]), pc.equal(units["arm"], "treated")))
+            units = candidates(connection, run.protocol, dates, estimand).units
+            treated = units.filter(pc.equal(units["arm"], "treated"))
             members = pa.table(
                 {
                     "member": pa.array(range(len(treated)), type=pa.int64()),

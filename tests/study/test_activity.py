@@ -11,7 +11,7 @@ import pytest
 from pipeline import database
 from pipeline.leave.step import rebuild_leaves
 from pipeline.study.activity.tables import TABLES, activity
-from pipeline.study.step import build_cohort
+from pipeline.study.cohort import build_cohort
 from tests.study.worlds import PROTOCOL, RELEASE, World, after, day
 
 

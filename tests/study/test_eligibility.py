@@ -9,7 +9,7 @@ import pytest
 
 from pipeline import database
 from pipeline.protocol import Protocol
-from pipeline.study.step import candidates, cohort_flow
+from pipeline.study.cohort import candidates, cohort_flow
 from tests.study.worlds import PROTOCOL, World, after, day, line
 
 HERE, ELSEWHERE = "001", "059"
@@ -17,10 +17,19 @@ HERE, ELSEWHERE = "001", "059"
 
 
 def units(world: World, estimand: str, shuffle: int | None = None, protocol: Protocol = PROTOCOL) -> pd.DataFrame:
+    """Every candidate, with its reason where it is turned away and its covariates where it is not."""
     with database.connect() as connection:
         dates = world.open(connection, shuffle, protocol)
-        frame: pd.DataFrame = candidates(connection, protocol, dates, estimand).to_pandas()
-    return frame.astype({"reason": object}).where(frame.notna(), None)
+        found = candidates(connection, protocol, dates, estimand)
+        numbered = "row_number() OVER (PARTITION BY reason IS NULL ORDER BY person, spell_number, known_at) - 1 AS unit"
+        everyone = "(SELECT * FROM judged UNION ALL BY NAME SELECT * FROM early)"
+        ordered = f"SELECT *, {numbered} FROM {everyone} ORDER BY person, spell_number, known_at"
+        judged = connection.sql(ordered).to_arrow_table().to_pandas()
+        covariates = [name for name in found.units.column_names if name not in judged] + ["unit"]
+    known = found.units.select(covariates).to_pandas()
+    frame = judged.merge(known, on="unit", how="left")
+    frame.loc[frame["reason"].notna(), covariates] = None
+    return frame.astype(object).where(frame.notna(), None)
 
 
 def only(frame: pd.DataFrame, person: int = 1) -> Any:
@@ -55,7 +64,8 @@ def test_time_zero_is_the_day_the_leave_reaches_the_trigger() -> None:
 
 def test_a_leave_one_day_short_of_the_trigger_enters_nobody() -> None:
     assert only(units(on_leave(territory(), days=61), "ITT")).elapsed == 60
-    assert units(on_leave(territory(), days=60), "ITT").empty
+    short = only(units(on_leave(territory(), days=60), "ITT"))
+    assert (short.arm, short.reason) == ("treated", "trigger_not_reached")
 
 
 @pytest.mark.parametrize(
@@ -333,18 +343,20 @@ def test_the_flow_counts_a_person_with_several_leaves_once_at_the_furthest_reaso
     world.leave(1, "2022-03-01", 120)
     world.leave(2, "2022-01-10", 10)  # both too short
     world.leave(2, "2022-03-01", 20)
-    world.leave(3, "2021-07-05", 20)  # the first lacks history, the second is too short: it came further
-    world.leave(3, "2022-03-01", 20)
+    world.leave(3, "2021-12-01", 20)  # too short, and the other one fell into retirement: it came further
+    world.leave(3, "2022-03-01", 90)
+    world.rows["persons"][-2]["retirement_date"] = day("2022-02-01")
     world.leave(4, "2022-03-01", 120)
     world.rows["persons"][-1]["birth_year"] = None
     with database.connect() as connection:
-        found = candidates(connection, PROTOCOL, world.open(connection), "ATT")
-    names = [*found.column_names, "estimand"]
-    flow = cohort_flow(found.append_column("estimand", [["ATT"] * len(found)]).select(names))
+        candidates(connection, PROTOCOL, world.open(connection), "ATT")
+        flow = cohort_flow(connection, "(SELECT 'ATT' AS estimand, * FROM eligibility)")
     told = flow[flow["arm"] == "comparison"][["reason", "n_entering", "n_lost", "n_leaving"]].to_records(index=False)
     assert told.tolist() == [
-        ("age_unknown_or_under", 4, 1, 3),
-        ("neither_prolonged_nor_frequent", 3, 2, 1),
+        ("all", 4, 0, 4),
+        ("neither_prolonged_nor_frequent", 4, 1, 3),
+        ("age_unknown_or_under", 3, 1, 2),
+        ("retired", 2, 1, 1),
         ("all", 1, 0, 1),
     ]
 

@@ -329,7 +329,9 @@ class Life:
         spans = sorted((x["from_day"], x["to_day"]) for x in self.leaves if x["kind"] == "leave")
         following = [first for first, _ in spans[1:]] + [dt.date(2999, 1, 1)]
         self.gaps = [(after(last, 1), after(first, -1)) for (_, last), first in zip(spans, following, strict=True)]
-        rights = connection.sql(f"SELECT end_date FROM exhausted_rights WHERE person = {person}").fetchall()
+        rights = connection.sql(
+            f"SELECT end_date FROM leave_ends WHERE rights_used_up AND person = {person}"
+        ).fetchall()
         self.exhausted = {end for (end,) in rights}
         self.work, reason, before = {}, None, True
         for row in sorted((r for r in world.rows["employment"] if r["person"] == person), key=lambda r: r["month"]):

@@ -175,10 +175,10 @@ class World:
         """Everything the study reads, leaves rebuilt, in a database held in memory."""
         for name, table in self.tables(shuffle).items():
             connection.register(name, table)
-        rebuild(connection, protocol)
+        window = rebuild(connection, protocol)
         connection.execute(sectors.macro())
         connection.execute(DESIGNATED)
-        return calendar(connection, protocol)
+        return calendar(connection, protocol, window)
 
 
 def members(*rows: tuple[int, str | dt.date], wage: int | None = 2000) -> pa.Table:

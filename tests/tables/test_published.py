@@ -11,6 +11,8 @@ from pipeline.tables.model import Role, Sensitivity, Type
 from pipeline.tables.published import EXACT, PUBLISHED, published, suppressible
 
 CONTRACT = Path(__file__).resolve().parents[3] / "shared" / "contract" / "outputs.md"
+ADDED = {"leaves"}
+"""Tables that the contract does not ask for: it gives the least."""
 NO_FIGURE_ON_PERSONS = {*EXACT, "microdata", "dictionary"}
 
 
@@ -26,7 +28,7 @@ def contract_tables() -> dict[str, tuple[list[str], list[str]]]:
 def test_every_table_of_the_contract_is_declared_with_its_columns_in_order():
     asked = contract_tables()
     assert len(asked) == 21
-    assert [table.name for table in PUBLISHED] == list(asked)
+    assert [table.name for table in PUBLISHED if table.name not in ADDED] == list(asked)
     for name, (keys, values) in asked.items():
         table = published(name)
         assert table.names[: 1 + len(keys) + len(values)] == ("release", *keys, *values), name

@@ -4,8 +4,8 @@ SELECT
     u.department_code IN (SELECT department_code FROM platforms) AS designated,
     count(DISTINCT u.person) AS persons_on_long_leave,
     count(DISTINCT c.person) AS participants
-FROM itt_units AS u
+FROM eligibility AS u
 LEFT JOIN cases AS c USING (person)
-WHERE u.department_code IS NOT NULL AND coalesce(u.reason, 'platform_not_open') = 'platform_not_open'
+WHERE u.estimand = 'ITT' AND u.department_code IS NOT NULL AND coalesce(u.reason, 'platform_not_open') = 'platform_not_open'
 GROUP BY ALL
 ORDER BY ALL

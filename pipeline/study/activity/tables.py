@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline import database
 from pipeline.database import Connection
@@ -46,11 +45,7 @@ def activity(connection: Connection, home: Home, release: str, protocol: Protoco
     """
     open_study(connection, home, release)
     dates = Calendar.load(home.artefact(release, COHORT, "calendar", "json"))
-    units = pq.read_table(
-        home.artefact(release, COHORT, "units"), columns=["estimand", "person", "department_code", "reason"]
-    )
-    connection.register("all_units", units)
-    connection.execute("CREATE OR REPLACE TEMP VIEW itt_units AS SELECT * FROM all_units WHERE estimand = 'ITT'")
+    database.view(connection, "eligibility", home.artefact(release, COHORT, "eligibility"))
     first = min(dates.earliest_opening.isoformat()[:7], release)
     connection.register("quarters", pa.table({"quarter": pa.array(quarters(first, release), pa.string())}))
     connection.execute(database.sql(__file__, "cases"))
