@@ -17,7 +17,7 @@ RELEASE = "2021-08"
 REPLACED = {
     "pseudonymise": ("pipeline.identity.step", "pseudonymise"),
     "leave": ("pipeline.leave.step", "rebuild_leaves"),
-    "cohort": ("pipeline.study.step", "build_cohort"),
+    "cohort": ("pipeline.study.cohort", "build_cohort"),
     "matching": ("pipeline.matching.step", "match"),
     "outcomes": ("pipeline.study.step", "measure_outcomes"),
     "effects": ("pipeline.effects.step", "estimate"),
