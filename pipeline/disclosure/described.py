@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pipeline.disclosure.tables import CountTable, Link, Margin, Measure, RowSum
-from pipeline.tables.codes import OUTSIDE_ARTICLE_56
+from pipeline.tables.codes import ORIGIN_OF_SOURCE, OUTSIDE_ARTICLE_56
 from pipeline.tables.model import ARROW, Role
 from pipeline.tables.published import RELEASE, SUPPRESSED, published
 
@@ -268,6 +268,14 @@ def participant_profile(raw: pd.DataFrame, k: int) -> CountTable:
     total = raw[raw["variable"] == ALL].set_index("platform_id")["n"]
     raw = raw.assign(total=raw["platform_id"].map(total))
     raw = raw.assign(whole=_whole(raw["total"], raw["variable"] == ALL, k))
+    links = tuple(
+        Link(
+            ((platform, "article_56_origin", origin), "n"),
+            tuple(((platform, "referral_source", s), "n") for s, of in ORIGIN_OF_SOURCE.items() if of == origin),
+        )
+        for platform in sorted(raw["platform_id"].unique())
+        for origin in dict.fromkeys(ORIGIN_OF_SOURCE.values())
+    )
     keys, somebody = _keys("participant_profile"), raw.groupby(["variable", "modality"])["n"].transform("sum") > 0
     return CountTable(
         "participant_profile", _frame("participant_profile", raw, helpers=("total", "whole")), keys,
@@ -276,7 +284,7 @@ def participant_profile(raw: pd.DataFrame, k: int) -> CountTable:
             Margin(("platform_id",), {"platform_id": ALL}),
             Margin(("variable", "modality"), {"variable": ALL, "modality": ALL}, within=("variable",)),
         ),
-        rates={"share": ("n", "total")},
+        links=links, rates={"share": ("n", "total")},
         wholes=_denominators(raw, keys, {"variable": ALL, "modality": ALL}), empty=_empty(raw, keys, somebody),
         helpers=("total", "whole"),
     )  # fmt: skip
