@@ -268,14 +268,6 @@ def participant_profile(raw: pd.DataFrame, k: int) -> CountTable:
     total = raw[raw["variable"] == ALL].set_index("platform_id")["n"]
     raw = raw.assign(total=raw["platform_id"].map(total))
     raw = raw.assign(whole=_whole(raw["total"], raw["variable"] == ALL, k))
-    links = tuple(
-        Link(
-            ((platform, "article_56_origin", origin), "n"),
-            tuple(((platform, "referral_source", s), "n") for s, of in ORIGIN_OF_SOURCE.items() if of == origin),
-        )
-        for platform in sorted(raw["platform_id"].unique())
-        for origin in dict.fromkeys(ORIGIN_OF_SOURCE.values())
-    )
     keys, somebody = _keys("participant_profile"), raw.groupby(["variable", "modality"])["n"].transform("sum") > 0
     return CountTable(
         "participant_profile", _frame("participant_profile", raw, helpers=("total", "whole")), keys,
@@ -284,10 +276,23 @@ def participant_profile(raw: pd.DataFrame, k: int) -> CountTable:
             Margin(("platform_id",), {"platform_id": ALL}),
             Margin(("variable", "modality"), {"variable": ALL, "modality": ALL}, within=("variable",)),
         ),
-        links=links, rates={"share": ("n", "total")},
+        links=_origins(raw), rates={"share": ("n", "total")},
         wholes=_denominators(raw, keys, {"variable": ALL, "modality": ALL}), empty=_empty(raw, keys, somebody),
         helpers=("total", "whole"),
     )  # fmt: skip
+
+
+def _origins(raw: pd.DataFrame) -> tuple[Link, ...]:
+    """An origin of article 56 is the sum of its sources, which the same table shows one by one."""
+    listed = set(raw[list(_keys("participant_profile"))].itertuples(index=False, name=None))
+    links = []
+    for platform in sorted(raw["platform_id"].unique()):
+        for origin in dict.fromkeys(ORIGIN_OF_SOURCE.values()):
+            total = (platform, "article_56_origin", origin)
+            parts = [(platform, "referral_source", source) for source, of in ORIGIN_OF_SOURCE.items() if of == origin]
+            if listed.issuperset([total, *parts]):
+                links.append(Link((total, "n"), tuple((part, "n") for part in parts)))
+    return tuple(links)
 
 
 def referral_sources(raw: pd.DataFrame, k: int) -> CountTable:
