@@ -357,10 +357,17 @@ def delays(rows: list[Row]) -> str:
     return f"Délai médian : {french.joined(said)}." if said else "Les délais ne sont pas publiés."
 
 
+PROFILE_LINES = (
+    "entry_situation", "article_56_origin", "sex", "age_band", "pathology", "leave_risk", "status", "occupation_status",
+    "cause",
+)  # fmt: skip
+"""Characteristics of the accompanied in the order in which the synthesis tells the first that are published."""
+
+
 def profile(rows: list[Row], most: int = 3) -> list[tuple[str, str]]:
     """Who the accompanied persons are: (characteristic, its most frequent modalities)."""
     lines = []
-    for variable in ("sex", "age_band", "pathology", "leave_risk", "status", "occupation_status", "cause"):
+    for variable in PROFILE_LINES:
         shown = sorted(
             (
                 row
@@ -373,7 +380,7 @@ def profile(rows: list[Row], most: int = 3) -> list[tuple[str, str]]:
         if shown:
             words = [f"{_label('participant_profile', 'modality', r['modality'])} {percent(r['share'])}" for r in shown]
             lines.append((_label("participant_profile", "variable", variable), ", ".join(words)))
-    return lines[:4]
+    return lines[:6]
 
 
 def sources(rows: list[Row]) -> str:

@@ -121,6 +121,19 @@ ASSURE | insured | assuré lui-même | the insured
 """)
 OUTSIDE_ARTICLE_56 = ("cap_emploi", "france_travail", "fund_detection", "insured")
 """Referral sources outside the three origins named by article 56: the contract counts them apart."""
+ORIGIN_OF_SOURCE = {
+    "employer": "employer",
+    "social_service": "social_service",
+    "general_practitioner": "health_professional",
+    "occupational_physician": "health_professional",
+    "insurance_physician": "health_professional",
+    "other_health_professional": "health_professional",
+    "cap_emploi": "outside_article_56",
+    "france_travail": "outside_article_56",
+    "fund_detection": "outside_article_56",
+    "insured": "insured",
+}
+"""Referral source -> one of the three origins of article 56 or outside them; self-referral is told apart."""
 OCCUPATION_STATUS = _codes("""
 SALARIE | employee | salarié | employee
 TI_ARTISAN | craft | indépendant artisan | self-employed, craft
@@ -440,6 +453,8 @@ ald | affection de longue durée | long-term illness scheme
 pathology | famille de pathologie | family of pathology
 risk_reason | motif du risque de désinsertion | reason of the risk
 referral_source | origine du signalement | referral source
+article_56_origin | origine au sens de l'article 56 | origin in the sense of article 56
+entry_situation | situation au premier contact | situation at first contact
 """),
     SITUATION_DIMENSION,
 )
@@ -450,8 +465,18 @@ PROFILE_MODALITY = _union(
 yes | oui | yes
 no | non | no
 not_given | non renseigné | not given
+health_professional | médecin ou autre professionnel de santé | physician or other health professional
+outside_article_56 | hors des trois origines de l'article 56 | outside the three origins of article 56
+employee_on_leave | salarié en arrêt | employee on leave
+self_employed_on_leave | indépendant en arrêt | self-employed on leave
+invalidity_pension_without_leave | pension d'invalidité sans arrêt | invalidity pension without leave
+neither_leave_nor_pension | ni arrêt ni pension d'invalidité | neither leave nor invalidity pension
 """),
 )  # fmt: skip
+ENTRY_SITUATION = (
+    "employee_on_leave", "self_employed_on_leave", "invalidity_pension_without_leave", "neither_leave_nor_pension",
+)  # fmt: skip
+"""Where the accompanied stand at first contact: pensioners without a leave are referred by one of the two texts alone."""
 
 
 def _delays() -> tuple[Code, ...]:

@@ -47,6 +47,15 @@ facts AS (
 )
 SELECT
     f.*,
+    o.origin AS article_56_origin,
+    CASE
+        WHEN EXISTS (
+            SELECT 1 FROM leave_spells AS s
+            WHERE s.person = f.person AND s.first_paid_day < f.first_contact_date AND f.first_contact_date <= s.end_date
+        ) THEN CASE WHEN k.h.scheme = 'self_employed' THEN 'self_employed_on_leave' ELSE 'employee_on_leave' END
+        WHEN coalesce(p.invalidity_start <= f.first_contact_date, false) THEN 'invalidity_pension_without_leave'
+        ELSE 'neither_leave_nor_pension'
+    END AS entry_situation,
     p.sex,
     year(f.first_contact_date) - p.birth_year AS age,
     k.h.department_code AS department_code,
@@ -54,4 +63,5 @@ SELECT
     coalesce(sector_of(k.h.activity_code), 'unknown') AS sector
 FROM first_case AS f
 JOIN persons AS p USING (person)
+JOIN origins AS o ON o.referral_source = f.referral_source
 LEFT JOIN facts AS k USING (person)
