@@ -123,6 +123,7 @@ def build_cohort(run: Run) -> StepReport:
         dates = calendar(connection, run.protocol, Window.load(window_path(home, release)))
         dates.save(home.artefact(release, COHORT, "calendar", "json"))
         report.warnings += write_cohort(connection, run, dates)
+        report.figures |= declared_exceptions(connection)
         units = database.parquet(home.artefact(release, COHORT, "units"))
         for estimand, arm, n in connection.execute(
             f"SELECT estimand, arm, count(*) FROM {units} GROUP BY ALL ORDER BY ALL"
@@ -133,6 +134,20 @@ def build_cohort(run: Run) -> StepReport:
     report.figures |= {key: value.isoformat() for key, value in asdict(dates).items()}
     report.tables["Persons turned away"] = flow[flow["n_lost"] > 0].reset_index(drop=True)
     return report
+
+
+def declared_exceptions(connection: Connection) -> dict[str, float | int | str | None]:
+    """How many persons the two declared exceptions to "nothing after time zero decides who is in" concern.
+
+    Reads the table `accompanied` and the view `withdrawals`.
+    """
+    questions = {
+        "accompanied": "SELECT count(*) FROM accompanied",
+        "accompanied whose agreement came after first contact": "SELECT count(*) FROM accompanied "
+        "WHERE agreement_date > first_contact",
+        "cases withdrawn, out of both arms": "SELECT coalesce(sum(withdrawals), 0) FROM withdrawals",
+    }
+    return {name: int(database.scalar(connection, query)) for name, query in questions.items()}
 
 
 def write_cohort(connection: Connection, run: Run, dates: Calendar) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline import database
 from pipeline.protocol import Protocol
-from pipeline.study.cohort import candidates, cohort_flow
+from pipeline.study.cohort import candidates, cohort_flow, declared_exceptions, find_accompanied
 from tests.study.worlds import PROTOCOL, World, after, day, line
 
 HERE, ELSEWHERE = "001", "059"
@@ -366,3 +366,17 @@ def test_waiting_lines_of_a_leave_that_is_not_paid_enter_nobody() -> None:
     world.person(1, HERE)
     world.lines(line(1, "2022-03-01", "2022-05-30", 6011))
     assert units(world, "ITT").empty
+
+
+def test_the_exceptions_to_nothing_from_the_future_are_counted() -> None:
+    world = accompanied()
+    for person, agreed in ((2, "2022-05-10"), (3, "2022-05-11")):
+        world.person(person, HERE)
+        world.leave(person, "2022-03-01", 120)
+        world.case(person, "PDP-001-202107", "2022-05-10", agreed=False)
+        world.answer(person, person, agreed, "agreement")
+    world.add("withdrawals", platform_id="PDP-001-202107", quarter="2022-Q2", withdrawals=4)
+    with database.connect() as connection:
+        world.open(connection)
+        find_accompanied(connection)
+        assert list(declared_exceptions(connection).values()) == [3, 2, 4]
