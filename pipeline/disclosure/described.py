@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pipeline.disclosure.tables import CountTable, Link, Margin, Measure, RowSum
-from pipeline.tables.codes import ORIGIN_OF_SOURCE, OUTSIDE_ARTICLE_56
+from pipeline.tables.codes import OUTSIDE_ARTICLE_56
 from pipeline.tables.model import ARROW, Role
 from pipeline.tables.published import RELEASE, SUPPRESSED, published
 
@@ -276,23 +276,10 @@ def participant_profile(raw: pd.DataFrame, k: int) -> CountTable:
             Margin(("platform_id",), {"platform_id": ALL}),
             Margin(("variable", "modality"), {"variable": ALL, "modality": ALL}, within=("variable",)),
         ),
-        links=_origins(raw), rates={"share": ("n", "total")},
+        rates={"share": ("n", "total")},
         wholes=_denominators(raw, keys, {"variable": ALL, "modality": ALL}), empty=_empty(raw, keys, somebody),
         helpers=("total", "whole"),
     )  # fmt: skip
-
-
-def _origins(raw: pd.DataFrame) -> tuple[Link, ...]:
-    """An origin of article 56 is the sum of its sources, which the same table shows one by one."""
-    listed = set(raw[list(_keys("participant_profile"))].itertuples(index=False, name=None))
-    links = []
-    for platform in sorted(raw["platform_id"].unique()):
-        for origin in dict.fromkeys(ORIGIN_OF_SOURCE.values()):
-            total = (platform, "article_56_origin", origin)
-            parts = [(platform, "referral_source", source) for source, of in ORIGIN_OF_SOURCE.items() if of == origin]
-            if listed.issuperset([total, *parts]):
-                links.append(Link((total, "n"), tuple((part, "n") for part in parts)))
-    return tuple(links)
 
 
 def referral_sources(raw: pd.DataFrame, k: int) -> CountTable:

@@ -25,8 +25,8 @@ Row = Mapping[str, Any]
 Tables = Mapping[str, pa.Table]
 
 WHY = {
-    "gate": "les groupes comparés ne se ressemblent pas assez avant le début de l'étude ; leur différence pourrait "
-    "venir d'eux et non des plateformes",
+    "gate": "les groupes comparés ne se ressemblent pas assez avant le début de l'étude, ou trop peu de personnes "
+    "exposées ont trouvé à qui être comparées ; leur différence pourrait venir d'eux et non des plateformes",
     "placebo": "un test à blanc a trouvé un « effet » là où il ne peut pas y en avoir ; la mesure n'est donc pas "
     "fiable",
     "too_few_clusters": "trop peu de départements ont une plateforme pour que l'incertitude puisse être mesurée",
@@ -358,7 +358,7 @@ def delays(rows: list[Row]) -> str:
 
 
 PROFILE_LINES = (
-    "entry_situation", "article_56_origin", "sex", "age_band", "pathology", "leave_risk", "status", "occupation_status",
+    "entry_situation", "sex", "age_band", "pathology", "leave_risk", "status", "occupation_status",
     "cause",
 )  # fmt: skip
 """Characteristics of the accompanied in the order in which the synthesis tells the first that are published."""
@@ -393,7 +393,10 @@ def sources(rows: list[Row]) -> str:
         return "L'origine des signalements n'est pas publiée."
     first = [f"{_label('referral_sources', 'source', row['source'])} {percent(row['share'])}" for row in total[:3]]
     outside = [row["share"] for row in total if row["outside_article_56"]]
-    end = f" ; hors des trois origines de l'article 56 : {percent(sum(outside))}" if outside else ""
+    apart = (row for row in rows if row["quarter"] == "all" and row["outside_article_56"])
+    masked = any(row["share"] is None and row["suppressed"] for row in apart)
+    least = "au moins " if masked else ""  # a sum of what is left after masking is not the total
+    end = f" ; hors des trois origines de l'article 56 : {least}{percent(sum(outside))}" if outside else ""
     return f"Premières origines des signalements : {', '.join(first)}{end}."
 
 

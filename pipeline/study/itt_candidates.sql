@@ -5,6 +5,8 @@ WITH on_leave AS (
     SELECT
         *,
         start_date + CAST($trigger_days AS INTEGER) <= end_date
+            -- Long waiting days: before its first payment nothing tells that there is a leave.
+            AND start_date + CAST($trigger_days AS INTEGER) > first_paid_day
             AND start_date + CAST($trigger_days AS INTEGER) >= $earliest_opening AS reached
     FROM leave_spells
     WHERE end_date >= $earliest_opening

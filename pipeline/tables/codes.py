@@ -121,19 +121,6 @@ ASSURE | insured | assuré lui-même | the insured
 """)
 OUTSIDE_ARTICLE_56 = ("cap_emploi", "france_travail", "fund_detection", "insured")
 """Referral sources outside the three origins named by article 56: the contract counts them apart."""
-ORIGIN_OF_SOURCE = {
-    "employer": "employer",
-    "social_service": "social_service",
-    "general_practitioner": "health_professional",
-    "occupational_physician": "health_professional",
-    "insurance_physician": "health_professional",
-    "other_health_professional": "health_professional",
-    "cap_emploi": "outside_article_56",
-    "france_travail": "outside_article_56",
-    "fund_detection": "outside_article_56",
-    "insured": "insured",
-}
-"""Referral source -> one of the three origins of article 56 or outside them; self-referral is told apart."""
 OCCUPATION_STATUS = _codes("""
 SALARIE | employee | salarié | employee
 TI_ARTISAN | craft | indépendant artisan | self-employed, craft
@@ -453,7 +440,6 @@ ald | affection de longue durée | long-term illness scheme
 pathology | famille de pathologie | family of pathology
 risk_reason | motif du risque de désinsertion | reason of the risk
 referral_source | origine du signalement | referral source
-article_56_origin | origine au sens de l'article 56 | origin in the sense of article 56
 entry_situation | situation au premier contact | situation at first contact
 """),
     SITUATION_DIMENSION,
@@ -465,8 +451,6 @@ PROFILE_MODALITY = _union(
 yes | oui | yes
 no | non | no
 not_given | non renseigné | not given
-health_professional | médecin ou autre professionnel de santé | physician or other health professional
-outside_article_56 | hors des trois origines de l'article 56 | outside the three origins of article 56
 employee_on_leave | salarié en arrêt | employee on leave
 self_employed_on_leave | indépendant en arrêt | self-employed on leave
 invalidity_pension_without_leave | pension d'invalidité sans arrêt | invalidity pension without leave
@@ -538,7 +522,7 @@ FLOW_REASON = _union(
     _published("""
 invalidity_pension_without_leave | pension d'invalidité, sans arrêt au premier contact | invalidity pension, without leave at first contact
 not_on_leave | pas en arrêt au premier contact | not on leave at first contact
-trigger_not_reached | arrêt plus court que le seuil d'inclusion | leave shorter than the trigger
+trigger_not_reached | seuil d'inclusion non atteint depuis la première ouverture | trigger not reached since the earliest opening
 neither_prolonged_nor_frequent | arrêt ni prolongé ni fréquent | leave neither prolonged nor frequent
 unknown_department | département de résidence inconnu | unknown département of residence
 history_too_short | moins de mois d'antériorité que requis | fewer months of history than required

@@ -919,8 +919,14 @@ The sentinel 1600-01-01 is no end of ALD
     emploi mois=2021-12 en_emploi=true
     = sickness 2021-01-01..2021-12-29, paid from 2021-01-04, then return
     = 12600 euros for 360 days
-An ALD that ended before the leave did protects no more
+Days paid under an ALD that ended before the leave did are another right: they do not count
     beneficiaire ald_debut=2020-06-01 ald_fin=2021-06-30
+    6111 2021-01-04..2021-12-29 every 90 days
+    emploi mois=2021-12 en_emploi=true
+    = sickness 2021-01-01..2021-12-29, paid from 2021-01-04, then return
+    = 12600 euros for 360 days
+An ALD that ended before the leave began protects no day of it
+    beneficiaire ald_debut=2020-06-01 ald_fin=2021-01-03
     6111 2021-01-04..2021-12-29 every 90 days
     emploi mois=2021-12 en_emploi=true
     = sickness 2021-01-01..2021-12-29, paid from 2021-01-04, then end_of_rights

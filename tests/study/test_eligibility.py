@@ -380,3 +380,10 @@ def test_the_exceptions_to_nothing_from_the_future_are_counted() -> None:
         world.open(connection)
         find_accompanied(connection)
         assert list(declared_exceptions(connection).values()) == [3, 2, 4]
+
+
+def test_a_leave_that_nobody_has_paid_by_day_60_has_no_time_zero_there() -> None:
+    world = territory()
+    world.person(1, HERE)
+    world.lines(line(1, "2022-01-01", "2022-03-11", 6011), line(1, "2022-03-12", "2022-03-20"))
+    assert only(units(world, "ITT")).reason == "trigger_not_reached"

@@ -191,7 +191,9 @@ def test_rights_end_with_the_leave_on_which_360_days_of_three_years_are_paid() -
     assert ending(359)[0] == RETURN
     assert ending(360) == ("end_of_rights", (after("2021-07-01", 363) - day(ZERO)).days)
     assert ending(360, ald_start=day("2021-09-01"))[0] == RETURN
-    assert ending(360, ald_start=day("2021-09-01"), ald_end=day("2022-01-01"))[0] == "end_of_rights"
+    # Days paid under long-term illness are another right: they do not count.
+    assert ending(360, ald_start=day("2021-09-01"), ald_end=day("2022-01-01"))[0] == RETURN
+    assert ending(360, ald_start=day("2021-01-01"), ald_end=day("2021-07-03"))[0] == "end_of_rights"
 
 
 def test_rights_count_paid_sickness_days_once_within_three_years() -> None:
@@ -282,3 +284,12 @@ def test_the_order_of_rows_never_matters_to_outcomes_and_events() -> None:
     for number in (2, 4):
         pd.testing.assert_frame_equal(found[0], found[number])
         pd.testing.assert_frame_equal(found[1], found[number + 1])
+
+
+def test_a_retirement_declared_with_the_last_month_at_work_is_no_job_loss() -> None:
+    world = one()
+    world.leave(1, "2022-01-01", 90)
+    world.employed(1, "2021-06", "2022-08")
+    world.rows["employment"][-1]["termination_reason"] = "038"
+    world.employed(1, "2022-09", "2023-09", employed=False)
+    assert event(world)[0] != "job_loss"

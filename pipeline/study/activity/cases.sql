@@ -47,7 +47,6 @@ facts AS (
 )
 SELECT
     f.*,
-    o.origin AS article_56_origin,
     CASE
         WHEN EXISTS (
             SELECT 1 FROM leave_spells AS s
@@ -63,5 +62,4 @@ SELECT
     coalesce(sector_of(k.h.activity_code), 'unknown') AS sector
 FROM first_case AS f
 JOIN persons AS p USING (person)
-JOIN origins AS o ON o.referral_source = f.referral_source
 LEFT JOIN facts AS k USING (person)

@@ -5,13 +5,13 @@ WITH facts AS (
         SELECT
             platform_id, person,
             'all' AS "all", sex, age_band, occupation_status, sector, employer_size, leave_risk, pathology,
-            referral_source, article_56_origin, entry_situation
+            referral_source, entry_situation
         FROM cases
         JOIN banded USING (person)
     )
     UNPIVOT (modality FOR variable IN
         ("all", sex, age_band, occupation_status, sector, employer_size, leave_risk, pathology,
-         referral_source, article_56_origin, entry_situation))
+         referral_source, entry_situation))
 )
 SELECT coalesce(platform_id, 'all') AS platform_id, variable, modality, count(*) AS n
 FROM facts

@@ -48,8 +48,6 @@ def activity(connection: Connection, home: Home, release: str, protocol: Protoco
     database.view(connection, "eligibility", home.artefact(release, COHORT, "eligibility"))
     first = min(dates.earliest_opening.isoformat()[:7], release)
     connection.register("quarters", pa.table({"quarter": pa.array(quarters(first, release), pa.string())}))
-    origins = {"referral_source": list(codes.ORIGIN_OF_SOURCE), "origin": list(codes.ORIGIN_OF_SOURCE.values())}
-    connection.register("origins", pa.table(origins))
     connection.execute(database.sql(__file__, "cases"))
     people = connection.execute("SELECT person, coalesce(age, -1) AS age FROM cases").fetchnumpy()
     index = bands(np.asarray(people["age"], dtype=np.int64), protocol.study.age_bands)
@@ -81,7 +79,6 @@ def _grids(platforms: list[str], listed: list[str], protocol: Protocol) -> dict[
         "leave_risk": _codes(codes.LEAVE_RISK),
         "pathology": _codes(codes.PATHOLOGY),
         "referral_source": _codes(codes.REFERRAL_SOURCE),
-        "article_56_origin": list(dict.fromkeys(codes.ORIGIN_OF_SOURCE.values())),
         "entry_situation": list(codes.ENTRY_SITUATION),
     }
     dimensions = {"employment_situation": [*_codes(codes.EMPLOYMENT_SITUATION), "not_given"]}
