@@ -7,7 +7,7 @@ it stay as they are, day by day.
 
 Declared exceptions: the agreement and the withdrawal of the accompanied (not changed here), and the definition of a
 leave itself, in which a gap of `gap_days` is bridged. The prognostic score is learnt from what happened to comparison
-persons: it is not of these bytes; that it owes nothing to a person's own future is tested with it.
+persons: it is not of these bytes; test_prognosis.py holds that it owes nothing to a person's own future.
 """
 
 from __future__ import annotations
