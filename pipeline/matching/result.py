@@ -180,7 +180,9 @@ class MatchResult:
             f"{problem.ratio}:1 nearest neighbour matching {'with' if problem.replacement else 'without'} replacement"
         )
         rules = [
+            "distance: score" if problem.space_treated is None else "distance: Mahalanobis",
             "caliper: none" if problem.caliper is None else f"caliper: {problem.caliper:.6g} score units",
+            *(f"caliper on covariate {k}: {width:.6g}" for k, width in enumerate(problem.covariate_calipers, start=1)),
             f"exact strata: {len(np.unique(problem.strata_treated[0])):,} with treated units",
             "risk set: control still on leave at the treated unit's elapsed day" if problem.elapsed is not None else "",
             f"trials: {len(np.unique(problem.trial_treated)):,}",
@@ -223,6 +225,10 @@ class MatchResult:
         if problem.caliper is not None:
             gap = np.abs(problem.distance_treated[pairs.treated] - problem.distance_control[pairs.control])
             _refuse(gap > problem.caliper, "are farther apart than the caliper")
+        if problem.covariates_treated is not None and problem.covariates_control is not None:
+            gaps = np.abs(problem.covariates_treated[pairs.treated] - problem.covariates_control[pairs.control])
+            too_far = (gaps > np.array(problem.covariate_calipers)).any(axis=1)
+            _refuse(too_far, "are farther apart than the caliper on a covariate")
         level = self.level[pairs.treated]
         for number, (own, theirs) in enumerate(zip(problem.strata_treated, problem.strata_control, strict=True)):
             here = level == number
