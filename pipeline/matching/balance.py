@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline.matching.problem import Bool, Float64, Int64
 from pipeline.matching.result import MatchResult, effective_sample_size
+from pipeline.matching.strata import StrataResult
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def balance_table(covariates: Float64, names: Sequence[str], treated: Bool, weig
 
 
 def balance_by_group(
-    covariates: Float64, names: Sequence[str], treated: Bool, result: MatchResult, group: Int64
+    covariates: Float64, names: Sequence[str], treated: Bool, result: MatchResult | StrataResult, group: Int64
 ) -> dict[int, BalanceTable]:
     """Balance of the treated of each group (département) against their own matched controls.
 
@@ -124,7 +125,7 @@ def balance_by_group(
         covariates: float64[n, p], treated and control rows in the order that was matched.
         names: The p column names.
         treated: bool[n].
-        result: The matching.
+        result: The matching, in pairs or in strata.
         group: Group of each treated unit, int64[n_treated].
 
     Returns:
@@ -135,7 +136,7 @@ def balance_by_group(
     """
     weights = result.stacked_weights(treated)
     _check(covariates, names, treated, weights)
-    if group.shape != (result.problem.n_treated,):
+    if group.shape != result.treated_weights.shape:
         raise ValueError("group must have one value per treated unit.")
     everyone = _Sample.of(np.ones(len(group), dtype=np.bool_), result.treated_weights, result.control_weights)
     groups = [int(g) for g in np.unique(group)]

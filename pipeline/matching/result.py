@@ -1,9 +1,9 @@
 """What a matching gives back: pairs, weights, who stayed alone and why; checked against its own rules on every run."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 
@@ -28,19 +28,96 @@ class MatchVerificationError(RuntimeError):
     """A matching broke one of its own rules: the result must not be used."""
 
 
-class Comparison(Protocol):
-    """What balance and estimation need from any comparison: weights that make the controls stand for the treated.
+class Comparison(ABC):
+    """What every method answers with: weights that make the controls stand for the treated, and who was left out.
 
-    Matching, strata matching and weighting answer with different objects; all of them have these weights.
+    Pairs (`MatchResult`), strata (`strata.StrataResult`) and weighting (`entropy.WeightingResult`) hold different
+    things; balance, estimation and reports need no more than this.
     """
 
     @property
+    @abstractmethod
     def treated_weights(self) -> Float64:
         """float64[n_treated]: 1 for treated units kept, 0 for those left out."""
 
     @property
+    @abstractmethod
     def control_weights(self) -> Float64:
-        """float64[n_control]: weights that sum to the sum of ``treated_weights``."""
+        """float64[n_control]: weights that sum to the sum of ``treated_weights``; 0 for controls left out."""
+
+    @property
+    @abstractmethod
+    def unmatched_reason(self) -> Int64:
+        """`UnmatchedReason` of each treated unit, int64[n_treated], 0 for those kept."""
+
+    @property
+    @abstractmethod
+    def method(self) -> tuple[str, ...]:
+        """What was done, in the words of MatchIt's summary, and then its rules, one a line."""
+
+    @property
+    def scaled_control_weights(self) -> Float64:
+        """float64[n_control]: weights on MatchIt's scale, summing to the number of distinct controls kept."""
+        total = float(self.control_weights.sum())
+        if total == 0:
+            return self.control_weights
+        scaled: Float64 = self.control_weights * (np.count_nonzero(self.control_weights) / total)
+        return scaled
+
+    def stacked_weights(self, treated: Bool) -> Float64:
+        """Weights in the order of the full sample, for `balance.balance_table`.
+
+        Args:
+            treated: bool[n], True where a row of the full sample is a treated unit; treated and control rows come in
+                the order of the arrays that were compared.
+
+        Returns:
+            float64[n].
+
+        Raises:
+            ValueError: When the counts of the two arms are not those of the comparison.
+        """
+        own, theirs = self.treated_weights, self.control_weights
+        if (int(treated.sum()), int((~treated).sum())) != (len(own), len(theirs)):
+            raise ValueError("treated does not have the number of treated and control units that were matched.")
+        out = np.empty(len(treated))
+        out[treated] = own
+        out[~treated] = theirs
+        return out
+
+    @property
+    def effective_sample_size(self) -> float:
+        """Kish's effective number of controls: (sum of weights)² / sum of squared weights; 0 when nobody is kept."""
+        return effective_sample_size(self.control_weights)
+
+    @property
+    def share_matched(self) -> float:
+        """Share of the treated units kept."""
+        kept = self.treated_weights > 0
+        return float(kept.mean()) if len(kept) else 0.0
+
+    def unmatched_counts(self) -> dict[str, int]:
+        """Number of treated units left out by reason code."""
+        return {reason.label: int((self.unmatched_reason == reason).sum()) for reason in UnmatchedReason}
+
+    def summary(self) -> str:
+        """The comparison in the words of MatchIt's summary: what was asked, sample sizes, who was left out and why."""
+        title, *rules = self.method
+        own, theirs = self.treated_weights > 0, self.control_weights > 0
+        rows = [
+            ("All", len(theirs), len(own)),
+            ("Matched (ESS)", self.effective_sample_size, int(own.sum())),
+            ("Matched", int(theirs.sum()), int(own.sum())),
+            ("Unmatched", int((~theirs).sum()), int((~own).sum())),
+        ]
+        lines = [title, *(f" - {rule}" for rule in rules), "", "Sample Sizes:"]
+        lines.append(f"{'':<16}{'Control':>12}{'Treated':>12}")
+        for name, control, treated in rows:
+            shown = f"{control:,.2f}" if isinstance(control, float) else f"{control:,}"
+            lines.append(f"{name:<16}{shown:>12}{treated:>12,}")
+        lines += ["", "Treated units left unmatched:"]
+        lines += [f"  {code:<14}{count:>12,}" for code, count in self.unmatched_counts().items()]
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +141,7 @@ class Pairs:
 
 
 @dataclass(frozen=True, eq=False)
-class MatchResult:
+class MatchResult(Comparison):
     """The outcome of a matching.
 
     Attributes:
@@ -112,10 +189,10 @@ class MatchResult:
         return self.control_weights_of(np.ones(self.problem.n_treated, dtype=np.bool_))
 
     def control_weights_of(self, treated: Bool) -> Float64:
-        """Control weights from the sets of some treated units only.
+        """Control weights from the sets of some treated units only (one département, one subgroup).
 
         Args:
-            treated: bool[n_treated], the treated units whose sets count (one département, one subgroup).
+            treated: bool[n_treated], the treated units whose sets count.
 
         Returns:
             float64[n_control].
@@ -130,79 +207,31 @@ class MatchResult:
         return out
 
     @property
-    def scaled_control_weights(self) -> Float64:
-        """float64[n_control]: weights on MatchIt's scale, summing to the number of distinct matched controls."""
-        total = float(self.control_weights.sum())
-        if total == 0:
-            return self.control_weights
-        scaled: Float64 = self.control_weights * (np.count_nonzero(self.control_weights) / total)
-        return scaled
-
-    def stacked_weights(self, treated: Bool) -> Float64:
-        """Weights in the order of the full sample, for `balance.balance_table`.
-
-        Args:
-            treated: bool[n], True where a row of the full sample is a treated unit; treated and control rows come in
-                the order of the arrays that were matched.
-
-        Returns:
-            float64[n].
-
-        Raises:
-            ValueError: When the counts of the two arms are not those of the problem.
-        """
-        if (int(treated.sum()), int((~treated).sum())) != (self.problem.n_treated, self.problem.n_control):
-            raise ValueError("treated does not have the number of treated and control units that were matched.")
-        out = np.empty(len(treated))
-        out[treated] = self.treated_weights
-        out[~treated] = self.control_weights
-        return out
+    def unmatched_reason(self) -> Int64:
+        """The reasons."""
+        return self.reason
 
     @property
-    def effective_sample_size(self) -> float:
-        """Kish's effective number of controls: (sum of weights)² / sum of squared weights; 0 when nobody matched."""
-        return effective_sample_size(self.control_weights)
-
-    @property
-    def share_matched(self) -> float:
-        """Share of the treated units with at least one control."""
-        return float(self.matched.mean()) if self.problem.n_treated else 0.0
-
-    def unmatched_counts(self) -> dict[str, int]:
-        """Number of unmatched treated units by reason code."""
-        return {reason.label: int((self.reason == reason).sum()) for reason in UnmatchedReason}
-
-    def summary(self) -> str:
-        """The matching in the words of MatchIt's summary: what was asked, sample sizes, who was left out and why."""
+    def method(self) -> tuple[str, ...]:
+        """Ratio, replacement, distance, calipers, strata, risk set and trials."""
         problem = self.problem
-        n_control_matched = int(np.count_nonzero(self.control_weights))
-        ratio = (
-            f"{problem.ratio}:1 nearest neighbour matching {'with' if problem.replacement else 'without'} replacement"
-        )
-        rules = [
+        rules = (
+            f"{problem.ratio}:1 nearest neighbour matching {'with' if problem.replacement else 'without'} replacement",
             "distance: score" if problem.space_treated is None else "distance: Mahalanobis",
             "caliper: none" if problem.caliper is None else f"caliper: {problem.caliper:.6g} score units",
             *(f"caliper on covariate {k}: {width:.6g}" for k, width in enumerate(problem.covariate_calipers, start=1)),
             f"exact strata: {len(np.unique(problem.strata_treated[0])):,} with treated units",
             "risk set: control still on leave at the treated unit's elapsed day" if problem.elapsed is not None else "",
             f"trials: {len(np.unique(problem.trial_treated)):,}",
-        ]
-        rows = [
-            ("All", problem.n_control, problem.n_treated),
-            ("Matched (ESS)", self.effective_sample_size, int(self.matched.sum())),
-            ("Matched", n_control_matched, int(self.matched.sum())),
-            ("Unmatched", problem.n_control - n_control_matched, int((~self.matched).sum())),
-        ]
-        lines = [ratio, *(f" - {rule}" for rule in rules if rule), "", "Sample Sizes:"]
-        lines.append(f"{'':<16}{'Control':>12}{'Treated':>12}")
-        for name, control, treated in rows:
-            shown = f"{control:,.2f}" if isinstance(control, float) else f"{control:,}"
-            lines.append(f"{name:<16}{shown:>12}{treated:>12,}")
-        lines += ["", "Treated units left unmatched:"]
-        lines += [f"  {code:<14}{count:>12,}" for code, count in self.unmatched_counts().items()]
-        if len(problem.strata_treated) > 1:
+        )
+        return tuple(rule for rule in rules if rule)
+
+    def summary(self) -> str:
+        """As for every comparison, and at which level the treated units were searched."""
+        lines = [super().summary()]
+        if len(self.problem.strata_treated) > 1:
             lines += ["", "Relaxation level of the treated units:"]
-            counts = np.bincount(self.level, minlength=len(problem.strata_treated))
+            counts = np.bincount(self.level, minlength=len(self.problem.strata_treated))
             lines += [f"  level {level:<8}{count:>12,}" for level, count in enumerate(counts)]
         return "\n".join(lines)
 
@@ -214,53 +243,53 @@ class MatchResult:
         """
         problem, pairs, n = self.problem, self.pairs, len(self.pairs)
         for name, array in (("control", pairs.control), ("set_id", pairs.set_id), ("round", pairs.round)):
-            _require(len(array) == n, f"pairs.{name} does not have one value per pair")
+            require(len(array) == n, f"pairs.{name} does not have one value per pair")
         for name, array in (("level", self.level), ("reason", self.reason)):
-            _require(len(array) == problem.n_treated, f"{name} does not have one value per treated unit")
-        _refuse((pairs.treated < 0) | (pairs.treated >= problem.n_treated), "name no treated unit")
-        _refuse((pairs.control < 0) | (pairs.control >= problem.n_control), "name no control")
-        _refuse(
+            require(len(array) == problem.n_treated, f"{name} does not have one value per treated unit")
+        refuse((pairs.treated < 0) | (pairs.treated >= problem.n_treated), "name no treated unit")
+        refuse((pairs.control < 0) | (pairs.control >= problem.n_control), "name no control")
+        refuse(
             (self.level < 0) | (self.level >= len(problem.strata_treated)), "have no relaxation level", "treated units"
         )
         if problem.caliper is not None:
             gap = np.abs(problem.distance_treated[pairs.treated] - problem.distance_control[pairs.control])
-            _refuse(gap > problem.caliper, "are farther apart than the caliper")
+            refuse(gap > problem.caliper, "are farther apart than the caliper")
         if problem.covariates_treated is not None and problem.covariates_control is not None:
             gaps = np.abs(problem.covariates_treated[pairs.treated] - problem.covariates_control[pairs.control])
             too_far = (gaps > np.array(problem.covariate_calipers)).any(axis=1)
-            _refuse(too_far, "are farther apart than the caliper on a covariate")
+            refuse(too_far, "are farther apart than the caliper on a covariate")
         level = self.level[pairs.treated]
         for number, (own, theirs) in enumerate(zip(problem.strata_treated, problem.strata_control, strict=True)):
             here = level == number
             treated, control = pairs.treated[here], pairs.control[here]
-            _refuse(own[treated] != theirs[control], f"differ on the exact stratum of level {number}")
+            refuse(own[treated] != theirs[control], f"differ on the exact stratum of level {number}")
             slack = problem.band_slack[number]
             if slack is not None and problem.band_treated is not None and problem.band_control is not None:
                 apart = np.abs(problem.band_treated[treated] - problem.band_control[control])
-                _refuse(apart > slack, f"are too many bands apart for level {number}")
+                refuse(apart > slack, f"are too many bands apart for level {number}")
         if problem.elapsed is not None and problem.risk_from is not None and problem.risk_until is not None:
             day = problem.elapsed[pairs.treated]
             outside = (day < problem.risk_from[pairs.control]) | (day > problem.risk_until[pairs.control])
-            _refuse(outside, "use a control outside the treated unit's risk set")
+            refuse(outside, "use a control outside the treated unit's risk set")
         trial = problem.trial_treated[pairs.treated]
         if problem.replacement:
-            _refuse(_repeated(pairs.treated, pairs.control), "give a treated unit the same control twice")
+            refuse(_repeated(pairs.treated, pairs.control), "give a treated unit the same control twice")
         else:
-            _refuse(_repeated(trial, pairs.control), "use a control twice in one trial")
+            refuse(_repeated(trial, pairs.control), "use a control twice in one trial")
         size = np.bincount(pairs.treated, minlength=problem.n_treated)
-        _refuse(size > problem.ratio, "have more controls than asked for", "treated units")
-        _refuse((size == 0) != (self.reason != 0), "are both matched and unmatched, or neither", "treated units")
-        _refuse(_repeated(pairs.treated, pairs.round), "repeat a round of the same treated unit")
-        _refuse((pairs.round < 1) | (pairs.round > size[pairs.treated]), "skip a round")
+        refuse(size > problem.ratio, "have more controls than asked for", "treated units")
+        refuse((size == 0) != (self.reason != 0), "are both matched and unmatched, or neither", "treated units")
+        refuse(_repeated(pairs.treated, pairs.round), "repeat a round of the same treated unit")
+        refuse((pairs.round < 1) | (pairs.round > size[pairs.treated]), "skip a round")
         n_sets = int(np.count_nonzero(size))
         order = np.lexsort((pairs.set_id, pairs.treated))
         same_treated = pairs.treated[order][1:] == pairs.treated[order][:-1]
         same_set = pairs.set_id[order][1:] == pairs.set_id[order][:-1]
-        _refuse(same_treated != same_set, "are not in one set per treated unit")
+        refuse(same_treated != same_set, "are not in one set per treated unit")
         if n:
-            _require(set(np.unique(pairs.set_id)) == set(range(n_sets)), "set ids are not 0, 1, ... without a gap")
+            require(set(np.unique(pairs.set_id)) == set(range(n_sets)), "set ids are not 0, 1, ... without a gap")
         total = float(self.control_weights.sum())
-        _require(
+        require(
             abs(total - n_sets) <= 1e-9 * max(n_sets, 1), "control weights do not sum to the matched treated units"
         )
 
@@ -278,11 +307,13 @@ def _repeated(first: Int64, second: Int64) -> Bool:
     return np.concatenate([np.zeros(min(len(a), 1), dtype=np.bool_), (a[1:] == a[:-1]) & (b[1:] == b[:-1])])
 
 
-def _refuse(broken: Bool, what: str, who: str = "pairs") -> None:
+def refuse(broken: Bool, what: str, who: str = "pairs") -> None:
+    """Raise `MatchVerificationError` when anything is broken, with how many and what."""
     count = int(np.count_nonzero(broken))
-    _require(count == 0, f"{count} {who} {what}")
+    require(count == 0, f"{count} {who} {what}")
 
 
-def _require(holds: bool, what: str) -> None:
+def require(holds: bool, what: str) -> None:
+    """Raise `MatchVerificationError` unless the rule holds."""
     if not holds:
         raise MatchVerificationError(f"the matching broke its own rules: {what}.")
