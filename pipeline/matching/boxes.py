@@ -62,7 +62,15 @@ def plant(space_at: Float64, score_at: Float64 | None, begin: Int64, end: Int64)
     first, last, left, parent = numbers
     leaf_at = _leaves(first, last, left, len(order))
     return Boxes(
-        order, root, first, last, left, parent, leaf_at, np.ascontiguousarray(low[:, :d]), np.ascontiguousarray(high[:, :d])
+        order,
+        root,
+        first,
+        last,
+        left,
+        parent,
+        leaf_at,
+        np.ascontiguousarray(low[:, :d]),
+        np.ascontiguousarray(high[:, :d]),
     )
 
 

@@ -22,6 +22,7 @@ from pipeline.matching.result import Comparison, refuse, require
 TOLERANCE = 1e-8
 """Largest gap allowed between a moment of the weighted controls and of the treated, in SDs of the controls."""
 _ITERATIONS = 500
+_LAST_STEPS = 10
 
 
 class EntropyError(ValueError):
@@ -179,15 +180,23 @@ def _solve(standard: Float64, share: Float64, names: Sequence[str]) -> Float64:
         callback=stop,
         options={"gtol": TOLERANCE / 100, "maxiter": _ITERATIONS},
     )
-    gap = np.abs(gradient(found.x))
-    if apart(found.x) or (gap > TOLERANCE / 2).any():
+    slope = found.x
+    # The last digits: values that differ by less than their rounding no longer guide, gradients still do.
+    for _ in range(_LAST_STEPS):
+        gap = gradient(slope)
+        better = slope - np.linalg.lstsq(hessian(slope), gap, rcond=None)[0]
+        if not np.abs(gradient(better)).max() < np.abs(gap).max():
+            break
+        slope = better
+    gap = np.abs(gradient(slope))
+    if apart(slope) or (gap > TOLERANCE / 2).any():
         worst = [names[j] for j in np.argsort(-gap, kind="stable")[:3] if gap[j] > TOLERANCE / 2] or list(names[:3])
-        if (standard @ found.x).max() <= TOLERANCE * np.abs(standard @ found.x).max():
+        if (standard @ slope).max() <= TOLERANCE * np.abs(standard @ slope).max():
             raise EntropyError(_out_of_reach(worst))
         raise EntropyError(
             f"entropy balancing did not converge: {', '.join(worst)} stayed off by up to {gap.max():.2g} SD."
         )
-    return weights(found.x)
+    return weights(slope)
 
 
 def _out_of_reach(names: Sequence[str]) -> str:

@@ -183,7 +183,7 @@ def _factor(matrix: Float64, tolerance: float) -> Float64:
 
 @compiled
 def _product(left: Float64, right: Float64) -> Float64:
-    """left · rightᵀ, terms added in the order of the columns."""
+    """Left · rightᵀ, terms added in the order of the columns."""
     out = np.zeros((len(left), len(right)))
     for i in range(len(left)):
         for k in range(len(right)):

@@ -289,9 +289,7 @@ class MatchResult(Comparison):
         if n:
             require(set(np.unique(pairs.set_id)) == set(range(n_sets)), "set ids are not 0, 1, ... without a gap")
         total = float(self.control_weights.sum())
-        require(
-            abs(total - n_sets) <= 1e-9 * max(n_sets, 1), "control weights do not sum to the matched treated units"
-        )
+        require(abs(total - n_sets) <= 1e-9 * max(n_sets, 1), "control weights do not sum to the matched treated units")
 
 
 def effective_sample_size(weights: Float64) -> float:

@@ -115,7 +115,9 @@ class StrataResult(Comparison):
         pairs = np.unique(np.stack([stratum, cell.ravel()], axis=1)[stratum >= 0], axis=0)
         require(len(pairs) == self.n_strata, "a stratum mixes cells")
         require(len(np.unique(pairs[:, 1])) == self.n_strata, "a cell is in two strata")
-        own, theirs = (np.unique(cell.ravel()[part]) for part in np.split(np.arange(len(cell)), [len(self.bins_treated)]))
+        own, theirs = (
+            np.unique(cell.ravel()[part]) for part in np.split(np.arange(len(cell)), [len(self.bins_treated)])
+        )
         require(len(np.intersect1d(own, theirs)) == self.n_strata, "a cell with both arms was left out")
         total = float(self.treated_weights.sum())
         require(
