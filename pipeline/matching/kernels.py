@@ -146,10 +146,10 @@ def _admissible(
 @compiled
 def _near(t: int, unit: int, covariates_treated: Float64, covariates_control: Float64, widths: Float64) -> bool:
     """Whether a control is within every caliper on a covariate of treated unit t."""
+    near = True
     for k in range(len(widths)):
-        if abs(covariates_treated[t, k] - covariates_control[unit, k]) > widths[k]:
-            return False
-    return True
+        near = near and abs(covariates_treated[t, k] - covariates_control[unit, k]) <= widths[k]
+    return near
 
 
 @compiled

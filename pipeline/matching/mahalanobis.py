@@ -68,7 +68,7 @@ def indicators(codes: Int64) -> Float64:
     Returns:
         float64[n, k], modalities by ascending code.
     """
-    return (codes[:, None] == np.unique(codes)) * (1 / np.sqrt(2.0))
+    return np.asarray((codes[:, None] == np.unique(codes)) * (1 / np.sqrt(2.0)), dtype=np.float64)
 
 
 def _mean(values: Float64) -> float:
@@ -87,7 +87,7 @@ def _pooled_covariance(standard: Float64, treated: Bool) -> Float64:
     for j in range(p):
         for k in range(j + 1):
             covariance[j, k] = covariance[k, j] = float((columns[j] * columns[k]).sum() / np.longdouble(n - 1))
-    return covariance * (n - 1) / (n - 2)
+    return np.asarray(covariance * (n - 1) / (n - 2), dtype=np.float64)
 
 
 def _inverse(covariance: Float64) -> Float64:

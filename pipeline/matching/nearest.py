@@ -217,7 +217,7 @@ class _Field:
 
 @dataclass(frozen=True, eq=False)
 class _Admission:
-    """Risk set, bands and covariate calipers of a field, as the kernels read them (empty where a rule does not bind)."""
+    """Risk set, bands and covariate calipers of a field, as the kernels read them (empty where none binds)."""
 
     use_risk: bool
     risk_from: Int32
@@ -256,11 +256,12 @@ def _solve(problem: MatchProblem, minimum_candidates: int) -> MatchResult:
     level, field = _choose_levels(search, score_order, minimum_candidates)
     admission = _admission(search, field, np.arange(search.n_treated), level)
     caliper = np.inf if search.caliper is None else search.caliper
-    if search.space_treated is None:
+    space = search.space_treated, search.space_control
+    if space[0] is None or space[1] is None:
         taken = _match_on_score(search, score_order, field, admission, caliper, queue, trial_start)
         unit_at = field.unit_at
     else:
-        taken, unit_at = _match_in_space(search, field, level, caliper, queue, trial_start)
+        taken, unit_at = _match_in_space(search, space[0], space[1], field, level, caliper, queue, trial_start)
     reason = kernels.reasons_unmatched(
         taken[:, 0] >= 0,
         caliper,
@@ -328,12 +329,16 @@ def _match_on_score(
 
 
 def _match_in_space(
-    problem: MatchProblem, field: _Field, level: Int64, caliper: float, queue: Int64, trial_start: Int64
+    problem: MatchProblem,
+    space: Float64,
+    theirs: Float64,
+    field: _Field,
+    level: Int64,
+    caliper: float,
+    queue: Int64,
+    trial_start: Int64,
 ) -> tuple[Int64, Int64]:
     """The positions taken and the control at each position, which follow the boxes and not the scores."""
-    space, theirs = problem.space_treated, problem.space_control
-    assert space is not None
-    assert theirs is not None
     segments, segment = np.unique(np.stack([field.begin, field.end], axis=1), axis=0, return_inverse=True)
     begin, end = segments[:, 0], segments[:, 1]
     score_at = problem.distance_control[field.unit_at] if np.isfinite(caliper) else None

@@ -256,7 +256,7 @@ class MatchResult(Comparison):
             refuse(gap > problem.caliper, "are farther apart than the caliper")
         if problem.covariates_treated is not None and problem.covariates_control is not None:
             gaps = np.abs(problem.covariates_treated[pairs.treated] - problem.covariates_control[pairs.control])
-            too_far = (gaps > np.array(problem.covariate_calipers)).any(axis=1)
+            too_far: Bool = np.any(gaps > np.array(problem.covariate_calipers), axis=1)
             refuse(too_far, "are farther apart than the caliper on a covariate")
         level = self.level[pairs.treated]
         for number, (own, theirs) in enumerate(zip(problem.strata_treated, problem.strata_control, strict=True)):

@@ -82,7 +82,7 @@ class StrataResult(Comparison):
     @property
     def method(self) -> tuple[str, ...]:
         """The title, and how many cells and strata there are."""
-        cells = len(np.unique(np.concatenate([self.bins_treated, self.bins_control]), axis=0))
+        cells = int(_sorted_out(np.concatenate([self.bins_treated, self.bins_control])).max(initial=-1)) + 1
         return ("coarsened exact matching", f"cells: {cells:,}", f"strata with both arms: {self.n_strata:,}")
 
     def stacked_strata(self, treated: Bool) -> Int64:
@@ -111,13 +111,12 @@ class StrataResult(Comparison):
             refuse(stratum < -1, "have a stratum below none", "units")
             refuse(~np.isin(strata, stratum), f"hold no {arm}", "strata")
         stratum = np.concatenate([self.stratum_treated, self.stratum_control])
-        cell = np.unique(np.concatenate([self.bins_treated, self.bins_control]), axis=0, return_inverse=True)[1]
-        pairs = np.unique(np.stack([stratum, cell.ravel()], axis=1)[stratum >= 0], axis=0)
+        cell = _sorted_out(np.concatenate([self.bins_treated, self.bins_control]))
+        kept = stratum >= 0
+        pairs = np.unique(stratum[kept] * (int(cell.max(initial=0)) + 1) + cell[kept])
         require(len(pairs) == self.n_strata, "a stratum mixes cells")
-        require(len(np.unique(pairs[:, 1])) == self.n_strata, "a cell is in two strata")
-        own, theirs = (
-            np.unique(cell.ravel()[part]) for part in np.split(np.arange(len(cell)), [len(self.bins_treated)])
-        )
+        require(len(np.unique(cell[kept])) == self.n_strata, "a cell is in two strata")
+        own, theirs = np.unique(cell[: len(self.bins_treated)]), np.unique(cell[len(self.bins_treated) :])
         require(len(np.intersect1d(own, theirs)) == self.n_strata, "a cell with both arms was left out")
         total = float(self.treated_weights.sum())
         require(
@@ -169,6 +168,16 @@ def coarsened_exact(
     stratum = np.full(int(cell.max(initial=-1)) + 1, -1, dtype=np.int64)
     stratum[both] = np.arange(len(both))
     return StrataResult(cells[treated], cells[~treated], stratum[cell[treated]], stratum[cell[~treated]])
+
+
+def _sorted_out(bins: Int64) -> Int64:
+    """One number per distinct row, by laying equal rows side by side."""
+    order = np.lexsort(bins.T)
+    new = np.zeros(len(bins), dtype=np.int64)
+    new[1:] = (bins[order][1:] != bins[order][:-1]).any(axis=1)
+    out = np.empty(len(bins), dtype=np.int64)
+    out[order] = np.cumsum(new)
+    return out
 
 
 def _number(cells: Int64) -> Int64:
