@@ -134,7 +134,9 @@ def logit_scores(
         model: Any = cast(Any, LogisticRegression)(
             C=np.inf, solver="newton-cholesky", tol=_GRADIENT_TOLERANCE, max_iter=_MAXIMUM_ITERATIONS, warm_start=True
         )
-        model.coef_, model.intercept_ = _discriminant(standard, y, w)
+        # Where no covariate tells anything: the treated are few, and iterations from an even chance would be lost.
+        share = float(y.mean() if w is None else w[y].sum() / w.sum())
+        model.coef_, model.intercept_ = np.zeros((1, len(kept))), np.array([np.log(share / (1 - share))])
         with warnings.catch_warnings():
             warnings.simplefilter("error", ConvergenceWarning)
             try:
@@ -210,24 +212,6 @@ def _mean_squares(values: Float64, weights: Float64 | None) -> Float64:
     if weights is None:
         return np.asarray(np.einsum("ij,ij->j", values, values) / len(values), dtype=np.float64)
     return np.asarray(np.einsum("ij,ij,i->j", values, values, weights) / weights.sum(), dtype=np.float64)
-
-
-def _discriminant(standard: Float64, treated: Bool, weights: Float64 | None) -> tuple[Float64, Float64]:
-    """Coefficients [1, p] and intercept [1] that a linear discriminant gives: where the iterations start.
-
-    It is the likelihood's own maximum where covariates are normal with one covariance (Efron 1975, JASA 70:892), and
-    saves half of the iterations elsewhere. Columns come centred.
-    """
-    w = np.ones(len(treated)) if weights is None else weights
-    share = float(w[treated].sum() / w.sum())
-    mean_treated = w[treated] @ standard[treated] / w[treated].sum()
-    mean_control = -mean_treated * share / (1 - share)
-    gap = mean_treated - mean_control
-    weighted = standard if weights is None else standard * w[:, None]
-    within = weighted.T @ standard / w.sum() - share * (1 - share) * np.outer(gap, gap)
-    slope = np.linalg.lstsq(within, gap, rcond=None)[0]
-    intercept = np.log(share / (1 - share)) - slope @ (mean_treated + mean_control) / 2
-    return slope[None, :], np.array([intercept])
 
 
 def _independent_columns(standard: Float64) -> Bool:

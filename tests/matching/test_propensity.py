@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
@@ -85,3 +86,15 @@ def test_what_the_data_lack_is_said_in_plain_words() -> None:
     covariates[7, 1] = np.nan
     with pytest.raises(PropensityError, match="missing or infinite in wage"):
         logit_scores(covariates, treated, names=["age", "wage", "sex"])
+
+
+def test_a_rare_arm_with_long_tails_and_heavy_weights_has_its_maximum_found() -> None:
+    draw = np.random.default_rng(12)
+    n = 5_000
+    covariates = draw.lognormal(0, 1.2, (n, 3))
+    treated = draw.random(n) < 0.01 * (1 + np.minimum(covariates[:, 0], 5))
+    weights = np.where(treated, 1.0, draw.integers(1, 28, n))
+    fit = logit_scores(covariates, treated, weights)
+    other = sm.GLM(treated.astype(float), sm.add_constant(covariates), sm.families.Binomial(), freq_weights=weights)
+    expected = other.fit(tol=1e-14)
+    np.testing.assert_allclose([fit.intercept, *fit.coefficients], expected.params, rtol=1e-6)
