@@ -30,7 +30,7 @@ from pipeline.effects.power import minimum_detectable_effect
 from pipeline.effects.savings import savings
 from pipeline.effects.sensitivity import e_value_of_difference, outcome_standard_deviation
 from pipeline.leave.step import forget
-from pipeline.matching.step import Design
+from pipeline.matching.units import Design
 from pipeline.protocol import Protocol
 from pipeline.run import Run, StepReport
 from pipeline.study.covariates import band_label, bands

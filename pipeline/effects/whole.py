@@ -17,7 +17,7 @@ from pipeline.effects.difference import Difference, matched_difference
 from pipeline.effects.sample import MatchedSample
 from pipeline.leave.step import rebuild
 from pipeline.matching.propensity import PropensityError
-from pipeline.matching.step import Design, Matched, match_units
+from pipeline.matching.units import Design, Matched, match_units
 from pipeline.protocol import Protocol
 from pipeline.study.cohort import candidates, learn, learners, rows_of, score
 from pipeline.study.prognosis import PrognosisError
