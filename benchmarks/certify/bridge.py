@@ -51,18 +51,20 @@ def person_numbers(world: World) -> np.ndarray:
     return number
 
 
-def open_world(connection: Connection, world: World, protocol: Protocol) -> Calendar:
+def open_world(connection: Connection, world: World, protocol: Protocol, number: np.ndarray | None = None) -> Calendar:
     """Everything the study reads of a world, leaves rebuilt, as tables of a database in memory.
 
     Args:
         connection: a fresh database; `open_study` is not to be called on it.
         world: a world.
         protocol: the study protocol.
+        number: int64[n], as `person_numbers` gives it; another numbering breaks ties in another order.
 
     Returns:
         The study's calendar.
     """
-    for name, query in _pseudonymised(connection, world).items():
+    number = person_numbers(world) if number is None else number
+    for name, query in _pseudonymised(connection, world, number).items():
         table = next(table for table in of_step("pseudonymise") if table.name == name)
         missing = [column for column in table.names if column not in query[0]]
         columns = ", ".join([*query[0], *(f"NULL AS {column}" for column in missing)])
@@ -87,9 +89,8 @@ def open_world(connection: Connection, world: World, protocol: Protocol) -> Cale
 _REGISTERED = ("lines_in", "register_in", "employment_in", "reports_in", "agreements_in", "platforms_in", "numbers")
 
 
-def _pseudonymised(connection: Connection, world: World) -> dict[str, tuple[tuple[str, ...], str]]:
+def _pseudonymised(connection: Connection, world: World, number: np.ndarray) -> dict[str, tuple[tuple[str, ...], str]]:
     """Table -> its columns that are filled, and the query that makes them."""
-    number = person_numbers(world)
     identities = draw_identities(world)
     connection.register("lines_in", _lines(world, number))
     connection.register("employment_in", _employment(world, number))
@@ -265,7 +266,10 @@ def _employment(world: World, number: np.ndarray) -> pa.Table:
             "person": pa.array(number[who]),
             "month": _words([month_text(end.delivery - 1) for end in told], month),
             "employed": pa.array(at_work),
-            "contract": _words([*(contracts[name] for name in CONTRACTS), None], np.where(at_work, people.contract[who], len(CONTRACTS))),
+            "contract": _words(
+                [*(contracts[name] for name in CONTRACTS), None],
+                np.where(at_work, people.contract[who], len(CONTRACTS)),
+            ),
             "working_time_share": pa.array(people.working_time[who], mask=~at_work),
             "same_employer": pa.array(every("same_employer"), mask=no_before),
             "termination_reason": _words(

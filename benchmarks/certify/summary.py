@@ -146,10 +146,13 @@ def _diagnostics(records: Records, estimand: str) -> list[str]:
         one = np.array([bool(np.nanmin(values) < 1 - LEVEL) for values in adjusted])
         lines.append(f"    one of them after Holm: {_interval(share(one))}")
     gated = np.array([record[estimand]["gate"] == "fail" for record in records])
-    any_ = np.array([
-        bool(each) and bool(np.nanmin(holm([np.nan if v[column] is None else v[column] for v in each.values()])) < 1 - LEVEL)
-        for each in held
-    ])
+    any_ = np.array(
+        [
+            bool(each)
+            and bool(np.nanmin(holm([np.nan if v[column] is None else v[column] for v in each.values()])) < 1 - LEVEL)
+            for each in held
+        ]
+    )
     lines.append(f"    effect withheld by the gate or a diagnostic: {_interval(share(gated | any_))}")
     return lines
 

@@ -59,7 +59,9 @@ class Studied:
     gate: dict[str, Any]
 
 
-def study(connection: Connection, world: World, folder: Path, protocol: Protocol) -> Studied:
+def study(
+    connection: Connection, world: World, folder: Path, protocol: Protocol, number: np.ndarray | None = None
+) -> Studied:
     """Take a world through the study, whatever the gate says.
 
     Args:
@@ -67,10 +69,11 @@ def study(connection: Connection, world: World, folder: Path, protocol: Protocol
         world: a world.
         folder: an empty folder for the files that steps exchange.
         protocol: the study protocol.
+        number: of the insured, see `open_world`.
     """
     release = month_text(world.config.last_delivery)
     run = Run(Home(folder).prepare(), Landing(folder), protocol, release)
-    dates = open_world(connection, world, protocol)
+    dates = open_world(connection, world, protocol, number)
     units = units_under(connection, protocol, dates)
     pq.write_table(pa.concat_tables(list(units.values())), run.home.artefact(release, COHORT, "units"))
     dates.save(run.home.artefact(release, COHORT, "calendar", "json"))
@@ -98,9 +101,7 @@ def _analysed(
     outcomes = named(outcomes_of(connection, protocol, dates, together, days), MONTHS)
     events = named(events_of(connection, protocol, dates, together))
     return {
-        estimand: analysis(
-            estimand, members, units[estimand], outcomes, events, {MONTHS: days}, protocol.inference
-        )
+        estimand: analysis(estimand, members, units[estimand], outcomes, events, {MONTHS: days}, protocol.inference)
         for estimand in ESTIMANDS
         if pc.any(pc.equal(members["estimand"], estimand)).as_py()
     }

@@ -115,6 +115,7 @@ def month_ends(world: World) -> Iterator[MonthEnd]:
             is_first=delivery == config.first_delivery,
         )
 
+
 def emploi_mensuel(world: World, identities: Identities) -> Iterator[tuple[int, pa.Table]]:
     """The employment table of each delivery, in order; each holds the month before it.
 
