@@ -209,10 +209,11 @@ def estimates(name: str, raw: pd.DataFrame) -> CountTable:
 
 
 def balance_groups(raw: pd.DataFrame) -> CountTable:
-    """Balance of départements and strata. No number of persons: beside those of `impact`, which leave out whoever is not
-    followed to the horizon, they would tell how few these are.
+    """Balance of départements and strata, by their least alike covariate.
 
-    To a hundredth: in a small group the exact difference of two shares would tell their denominators.
+    Without numbers of persons: beside those of `impact`, which leave out whoever is not followed to the horizon, they
+    would tell how few these are. To a hundredth: in a small group the exact difference of two shares would tell their
+    denominators.
     """
     columns = list(_estimates("balance_groups"))
     made = estimates("balance_groups", raw.assign(**raw[columns].astype("float64").round(2)))

@@ -248,7 +248,7 @@ def _step(table: CountTable, now: Row, earlier: Row | None) -> int | None:
 
 
 def _with_labels(table: CountTable, shown: pa.Table, decided: pa.Table) -> pa.Table:
-    """Labels stand beside the figures of this release alone: of an earlier figure they would tell what changed since."""
+    """Labels stand beside figures of this release alone: beside an earlier one they would tell what changed since."""
     if not table.labels:
         return shown
     new = {

@@ -383,14 +383,19 @@ def _balance_groups(connection: Connection, run: Run) -> list[Row]:
     expected = [
         (estimand, kind, stratum)
         for estimand in ESTIMANDS
-        for kind, listed in ((ALL, (ALL,)), (DEPARTMENT, sorted(register)), *expected_strata(run.protocol, estimand).items())
+        for kind, listed in (
+            (ALL, (ALL,)),
+            (DEPARTMENT, sorted(register)),
+            *expected_strata(run.protocol, estimand).items(),
+        )
         for stratum in listed
     ]
     keys = ["estimand", "stratum_type", "stratum"]
     found = pd.read_parquet(run.home.artefact(run.release, MATCHING, "balance_summary"))
     whole = pd.DataFrame(expected, columns=keys).merge(found, on=keys, how="left", validate="one_to_one")
     whole[["n_treated", "n_comparison"]] = whole[["n_treated", "n_comparison"]].fillna(0)
-    return whole.astype(object).where(whole.notna(), None).to_dict("records")
+    rows: list[Row] = pa.Table.from_pandas(whole, preserve_index=False).to_pylist()
+    return rows
 
 
 def _eligible_units(run: Run, estimand: str) -> pa.Table:

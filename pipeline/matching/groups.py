@@ -1,8 +1,8 @@
 """The balance of one estimand: of everyone, of the treated of each département and of each published stratum.
 
-Everyone and the départements are what the gate judges: the effect is estimated over all, and its interval leaves out one
-département after the other. The other strata are shown and do not decide: no effect of theirs is a headline, and matching
-is exact on all of them but the age band, which may give way by one.
+Everyone and the départements are what the gate judges: the effect is estimated over all, and its interval leaves out
+one département after the other. The other strata are shown and do not decide: no effect of theirs is a headline, and
+matching is exact on all of them but the age band, which may give way by one.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class StratifiedBalance:
 
     Attributes:
         estimand: ITT or ATT.
-        tables: balance of everyone (`WHOLE`), then of each département with a treated unit, then of each expected stratum.
+        tables: balance of everyone (`WHOLE`), of each département with a treated unit, of each expected stratum.
         n_comparison: distinct persons among the matched comparison units of each of them.
     """
 
@@ -110,7 +110,14 @@ class StratifiedBalance:
         """
         judged = self._verdicts(verdict)
         rows = [
-            (self.estimand, *key, table.n_treated_matched, self.n_comparison[key], *_worst(table, rule), judged.get(key))
+            (
+                self.estimand,
+                *key,
+                table.n_treated_matched,
+                self.n_comparison[key],
+                *_worst(table, rule),
+                judged.get(key),
+            )
             for key, table in self.tables.items()
         ]
         return pd.DataFrame(rows, columns=list(SUMMARY))

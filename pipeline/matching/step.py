@@ -83,7 +83,9 @@ def match(run: Run) -> StepReport:
     frames = {
         "balance": pd.concat(balances, ignore_index=True) if balances else pd.DataFrame(),
         "balance_groups": pd.concat(details, ignore_index=True) if details else pd.DataFrame(),
-        "balance_summary": pd.concat(summaries, ignore_index=True) if summaries else pd.DataFrame(columns=list(SUMMARY)),
+        "balance_summary": pd.concat(summaries, ignore_index=True)
+        if summaries
+        else pd.DataFrame(columns=list(SUMMARY)),
         "flow": pd.concat(flows, ignore_index=True) if flows else pd.DataFrame(),
     }
     for name, frame in frames.items():

@@ -209,17 +209,17 @@ def love_plot(panels: Mapping[str, Sequence[Gap]]) -> Markup:
             f'<text x="{origin:.1f}" y="9" fill="{INK}" font-size="9" font-weight="700">{escape(title)}</text>'
             f'<line x1="{origin:.1f}" y1="{top:.1f}" x2="{origin:.1f}" y2="{bottom:.1f}" stroke="{INK}"/>'
         )
-        for tick in range(int(last / step) + 1):
-            parts.append(
-                f'<text x="{x(tick * step):.1f}" y="{bottom + 10:.1f}" text-anchor="middle" fill="{INK}">'
-                f"{number(tick * step, 2 if step < 0.1 else 1)}</text>"
-            )
-        for limit in limits:
-            parts.append(
-                f'<line x1="{x(limit):.1f}" y1="{top - 3:.1f}" x2="{x(limit):.1f}" y2="{bottom:.1f}" '
-                f'stroke="{COMPARISON}" stroke-dasharray="3 2.5"/><text x="{x(limit):.1f}" y="{top - 5:.1f}" '
-                f'text-anchor="middle" fill="{COMPARISON}" font-size="7.5">{number(limit, 2)}</text>'
-            )
+        parts += [
+            f'<text x="{x(tick * step):.1f}" y="{bottom + 10:.1f}" text-anchor="middle" fill="{INK}">'
+            f"{number(tick * step, 2 if step < 0.1 else 1)}</text>"
+            for tick in range(int(last / step) + 1)
+        ]
+        parts += [
+            f'<line x1="{x(limit):.1f}" y1="{top - 3:.1f}" x2="{x(limit):.1f}" y2="{bottom:.1f}" '
+            f'stroke="{COMPARISON}" stroke-dasharray="3 2.5"/><text x="{x(limit):.1f}" y="{top - 5:.1f}" '
+            f'text-anchor="middle" fill="{COMPARISON}" font-size="7.5">{number(limit, 2)}</text>'
+            for limit in limits
+        ]
         for index, label in enumerate(labels):
             y = top + row_height * (index + 0.5)
             if label not in gaps:

@@ -343,9 +343,9 @@ def trust(balance: list[Row], placebo: list[Row]) -> str:
 
 
 LOVE_PLOT_READING = (
-    "Lecture : chaque ligne est une caractéristique mesurée avant l'inclusion ; le rond vide dit de combien les deux groupes "
-    "différaient avant appariement, le rond plein de combien ils diffèrent après ; à gauche de la limite en tirets (la plus "
-    "stricte pour les lignes en gras), ils sont tenus pour semblables."
+    "Lecture : chaque ligne est une caractéristique mesurée avant l'inclusion ; le rond vide dit de combien les deux "
+    "groupes différaient avant appariement, le rond plein de combien ils diffèrent après ; à gauche de la limite en "
+    "tirets (la plus stricte pour les lignes en gras), ils sont tenus pour semblables."
 )
 
 

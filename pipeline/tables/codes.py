@@ -580,7 +580,7 @@ employment_unknown | emploi avant l'arrêt inconnu | employment before the leave
 
 
 COVARIATE = _covariates()
-BALANCE_STRATUM_TYPE = _union(STRATUM_TYPE, _published("department | département | département"))
+BALANCE_STRATUM_TYPE = _union(ALL, _published("department | département | département"), STRATUM_TYPE)
 GATE_STATUS = _published("""
 pass | dans les limites | within the limits
 warn | hors limite, dans la marge du hasard | beyond a limit, within what chance explains

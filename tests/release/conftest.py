@@ -171,7 +171,9 @@ def example_rows() -> dict[str, Rows]:
             {**itt, "stratum_type": kind, "stratum": stratum, "smd_largest": 0.12, "smd_covariate": "wage",
              "smd_strict_largest": 0.04, "ks_largest": 0.06, "variance_ratio_smallest": 0.91,
              "variance_ratio_largest": 1.12, "verdict": verdict}
-            for kind, stratum, verdict in (("all", "all", "pass"), ("department", "094", "warn"), ("sex", "female", None))
+            for kind, stratum, verdict in (
+                ("all", "all", "pass"), ("department", "094", "warn"), ("sex", "female", None),
+            )
         ] + [
             {**itt, "stratum_type": "department", "stratum": "039", "suppressed": True,
              "suppression_reason": "primary"},
