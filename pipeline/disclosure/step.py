@@ -162,7 +162,7 @@ def _described(run: Run) -> list[CountTable]:
         described.impact(raw["impact"]),
         described.curve("return_to_work_curve", raw["return_to_work_curve"], rule.k),
         described.curve("on_leave_curve", raw["on_leave_curve"], rule.k),
-        described.savings(raw["savings"], rule.dominance_share),
+        described.savings(raw["savings"], rule.k, rule.rounding_base, rule.dominance_share),
         *(described.estimates(name, raw[name]) for name in ("balance", "power", "sensitivity", "placebo")),
         described.flow(attrition, rule.k),
         described.measures(counts["measures"], rule.k, rule.dominance_share),

@@ -20,14 +20,14 @@ import pyarrow.parquet as pq
 
 from pipeline import database
 from pipeline.database import Connection
-from pipeline.effects import whole
+from pipeline.effects import savings_table, whole
 from pipeline.effects.analysis import OUTCOME_UNITS, Analysis, analysis
 from pipeline.effects.curves import incidence_curves, share_curves
 from pipeline.effects.difference import Difference, matched_difference
 from pipeline.effects.jackknife import TOO_FEW_CLUSTERS
 from pipeline.effects.placebo import Placebo, PlaceboVerdict, placebo_family
 from pipeline.effects.power import minimum_detectable_effect
-from pipeline.effects.savings import savings
+from pipeline.effects.savings_table import savings_rows
 from pipeline.effects.sensitivity import e_value_of_difference, outcome_standard_deviation
 from pipeline.leave.step import forget
 from pipeline.matching.units import Design
@@ -75,7 +75,7 @@ def estimate(run: Run) -> StepReport:
             reason = held.get(estimand)
             tables["impact"] += _impact(protocol, estimand, found, reason)
             tables["power"] += _power(protocol, estimand, opened.get(estimand))
-            tables["savings"] += _savings(connection, run, dates, estimand, found, reason)
+            tables["savings"] += savings_rows(connection, run, dates, estimand, found, reason)
             tables["on_leave_curve"] += _on_leave(run, estimand, found, reason)
             tables["return_to_work_curve"] += _incidence(protocol, estimand, found, reason)
         run.progress("estimating", 3, 4)
@@ -100,7 +100,7 @@ def estimate(run: Run) -> StepReport:
 
 PERSONS_BEHIND: dict[str, tuple[str, ...]] = {
     "on_leave_curve": ("n_persons",),
-    "savings": ("n_comparison", "n_entered", "largest_share"),
+    "savings": savings_table.PERSONS_BEHIND,
     "power": ("n_comparison",),
     "balance": ("n_treated",),
     "sensitivity": ("n_treated", "n_comparison"),
@@ -241,65 +241,6 @@ def _power(protocol: Protocol, estimand: str, found: Analysis | None) -> Iterato
                     "reason": _withheld(difference, None),
                 }
             yield row
-
-
-def _savings(
-    connection: Connection, run: Run, dates: Calendar, estimand: str, found: Analysis | None, reason: str | None
-) -> Iterator[Row]:
-    for perimeter in (code.code for code in codes.PERIMETER):
-        for months, days in run.protocol.study.horizons_days.items():
-            row: Row = {"estimand": estimand, "perimeter": perimeter, "horizon_months": months, "reason": reason}
-            cost, contributions = _cost_per_person(connection, run, dates, estimand, days)
-            if found is not None and cost is not None:
-                horizon = found.horizons[months]
-                euros = horizon.outcomes["allowance_eur"]
-                if perimeter == "allowances_and_invalidity":
-                    euros = euros + horizon.invalidity_eur
-                rule, days_on_leave = run.protocol.inference, horizon.outcomes["days_on_leave"]
-                levels = {"level": rule.level, "minimum_clusters": rule.minimum_departments}
-                base = matched_difference(found.sample, euros, horizon.complete, **levels)  # type: ignore[arg-type]
-                on_leave = matched_difference(found.sample, days_on_leave, horizon.complete).value_comparison
-                result = savings(
-                    found.sample, euros, days_on_leave, horizon.complete, cost_per_person=cost,
-                    mean_daily_allowance=base.value_comparison / on_leave if on_leave else math.nan,
-                    **levels,  # type: ignore[arg-type]
-                )  # fmt: skip
-                treated = found.sample.treated & horizon.complete
-                row |= {
-                    "n_persons": result.n_persons, "n_comparison": result.n_comparison,
-                    "n_entered": contributions, "largest_share": _largest_share(euros[treated]),
-                    "gross_eur_per_person": result.gross.value, "cost_eur_per_person": cost,
-                    "net_eur_per_person": result.net.value, "net_ci_low": result.net.ci_low,
-                    "net_ci_high": result.net.ci_high, "gross_total_eur": result.gross_total_eur,
-                    "cost_total_eur": result.cost_total_eur, "net_total_eur": result.net_total_eur,
-                    "probability_net_positive": result.probability_net_positive,
-                    "cost_eur_per_day_avoided": result.cost_eur_per_day_avoided,
-                    "reason": _withheld(base, reason),
-                }  # fmt: skip
-            yield row
-
-
-def _largest_share(values: np.ndarray) -> float:
-    """Largest contribution of one person to a sum of euros, for the dominance rule."""
-    total = float(np.sort(values).sum())
-    return float(values.max()) / total if values.size and total > 0 else 0.0
-
-
-def _cost_per_person(
-    connection: Connection, run: Run, dates: Calendar, estimand: str, days: int
-) -> tuple[float | None, int]:
-    """Platform costs up to the end of the entry window over the persons of the estimand entered by then."""
-    units = pq.read_table(run.home.artefact(run.release, COHORT, "units"), columns=["estimand", "arm", "time_zero"])
-    connection.register("cohort_units", units)
-    ((euros, persons),) = connection.execute(
-        "SELECT (SELECT sum(amount) FROM programme_costs WHERE last_day(CAST(month || '-01' AS DATE)) <= $end), "
-        "(SELECT count(*) FROM cohort_units WHERE estimand = $estimand AND arm = 'treated' "
-        "AND time_zero <= $end)",
-        {"end": (np.datetime64(dates.follow_up_end) - np.timedelta64(days, "D")).item(), "estimand": estimand},
-    ).fetchall()
-    if euros is None or not persons:
-        return None, int(persons)
-    return float(euros) / int(persons), int(persons)
 
 
 def _on_leave(run: Run, estimand: str, found: Analysis | None, reason: str | None) -> Iterator[Row]:

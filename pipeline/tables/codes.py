@@ -320,8 +320,14 @@ unknown | inconnue | unknown
 """)
 PERIMETER = _published("""
 allowances | indemnités journalières | daily allowances
+sickness_allowances | dont maladie (hors temps partiel) | of which sickness (part-time apart)
+work_injury_allowances | dont accidents du travail et maladies professionnelles (hors temps partiel) | of which work accidents and occupational diseases (part-time apart)
+part_time_allowances | dont temps partiel thérapeutique, tous risques | of which therapeutic part-time, all risks
 allowances_and_invalidity | indemnités journalières et pensions d'invalidité | daily allowances and invalidity pensions
+allowances_same_tariff | indemnités journalières au barème d'une seule année | daily allowances at the tariff of one year
 """)
+ALLOWANCE_PARTS = ("sickness_allowances", "work_injury_allowances", "part_time_allowances")
+"""Perimeters that add up to `allowances`."""
 CAUSE = _published("""
 sickness | maladie | sickness
 sickness_ald | maladie, affection de longue durée | sickness, long-term illness scheme

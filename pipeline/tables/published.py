@@ -136,7 +136,8 @@ SAVINGS = _table(
     _estimate("gross_eur_per_person", "économie brute par personne", "gross saving per person", "EUR/person",
               "euros paid in the comparison arm minus the treated arm"),
     _estimate("cost_eur_per_person", "coût du programme par personne", "programme cost per person", "EUR/person",
-              "platform costs of the entry window over the persons entered"),
+              "platform costs up to the end of the entry window over the persons entered by then; empty, with what "
+              "rests on it, for the parts of the allowances, which have no cost of their own"),
     _estimate("net_eur_per_person", "économie nette par personne", "net saving per person", "EUR/person",
               "gross_eur_per_person - cost_eur_per_person"),
     _estimate("net_ci_low", "borne basse de l'économie nette", "lower bound of the net saving", "EUR/person", INTERVAL),
@@ -149,7 +150,22 @@ SAVINGS = _table(
               "same jackknife draws as the effect"),
     _estimate("cost_eur_per_day_avoided", "coût par jour d'arrêt évité", "cost per day of leave avoided", "EUR/day",
               "cost per person over days avoided per person; empty where no day is avoided"),
-    description="Euros really paid, treated against comparison, minus what the platforms cost.",
+    _estimate("gross_ci_low", "borne basse de l'économie brute", "lower bound of the gross saving", "EUR/person",
+              INTERVAL),
+    _estimate("gross_ci_high", "borne haute de l'économie brute", "upper bound of the gross saving", "EUR/person",
+              INTERVAL),
+    _estimate("days_avoided_per_person", "jours d'arrêt évités par personne", "days of leave avoided per person",
+              "day/person", "days on leave in the comparison arm minus the treated arm; empty for the parts"),
+    _estimate("cost_per_day_ci_low", "borne basse du coût par jour évité", "lower bound of the cost per day avoided",
+              "EUR/day", "cost per person over the upper bound of the days avoided (Fieller 1954, constant numerator)"),
+    _estimate("cost_per_day_ci_high", "borne haute du coût par jour évité", "upper bound of the cost per day avoided",
+              "EUR/day", "cost per person over the lower bound of the days avoided; empty, without bound, where that "
+              "is not above zero"),
+    _estimate("break_even_days", "jours à éviter par personne pour couvrir le coût",
+              "days to avoid per person to repay the cost", "day/person",
+              "cost per person over the allowances per day on leave of the comparison arm; of allowances alone"),
+    description="Euros really paid, treated against comparison, minus what the platforms cost. The parts of the "
+                "allowances (sickness, work injuries, therapeutic part-time) add up to them, shown or masked together.",
 )  # fmt: skip
 
 BALANCE = _table(

@@ -19,6 +19,7 @@ from pipeline.matching.step import match
 from pipeline.run import Run, StepReport
 from pipeline.study.cohort import build_cohort
 from pipeline.study.step import measure_outcomes
+from pipeline.tables.codes import ALLOWANCE_PARTS, PERIMETER
 from tests.study.worlds import PROTOCOL, RELEASE, drawn_territory
 
 SPECIFICATIONS = {
@@ -110,6 +111,26 @@ def test_the_curve_of_returns_and_the_published_share_are_the_same_quantity(esti
     curve = read(run, "return_to_work_curve")
     ends = curve[(curve["estimand"] == "ITT") & (curve["week"] == 52)].groupby("arm")["cumulative_incidence"].sum()
     assert (ends <= 1 + 1e-9).all()
+
+
+def test_savings_are_the_other_side_of_the_euros_of_the_effects(estimated: tuple[Run, StepReport]) -> None:
+    run, _ = estimated
+    keys = ["estimand", "horizon_months"]
+    savings = read(run, "savings").set_index(keys)
+    by = {code.code: savings[savings["perimeter"] == code.code] for code in PERIMETER}
+    parts = sum(by[part]["gross_eur_per_person"] for part in ALLOWANCE_PARTS)
+    impact = read(run, "impact")
+    whole = impact[impact["stratum_type"] == "all"].set_index(keys)
+    for outcome, column in (("allowance_eur", "gross_eur_per_person"), ("days_on_leave", "days_avoided_per_person")):
+        effect = whole[whole["outcome"] == outcome]["difference"]
+        assert by["allowances"][column].to_dict() == pytest.approx((-effect).to_dict())
+    assert parts.to_dict() == pytest.approx(by["allowances"]["gross_eur_per_person"].to_dict())
+    assert (by["allowances"]["cost_eur_per_person"] > 0).all()
+    # Nobody is on an invalidity pension here: the wider perimeter holds the same euros.
+    assert (
+        by["allowances_and_invalidity"]["net_eur_per_person"].tolist()
+        == by["allowances"]["net_eur_per_person"].tolist()
+    )
 
 
 def test_the_specification_curve_has_every_row_and_starts_with_the_protocol(

@@ -43,7 +43,14 @@ def test_only_announced_columns_are_added_to_the_contract():
         for column in published(name).names
         if column not in {"release", *keys, *values, "suppressed", "suppression_reason"}
     }
-    assert added == {("impact", "unit"), ("data_quality", "rows_flagged"), ("dictionary", "codes")}
+    of_savings = (
+        "gross_ci_low", "gross_ci_high", "days_avoided_per_person", "cost_per_day_ci_low", "cost_per_day_ci_high",
+        "break_even_days",
+    )  # fmt: skip
+    assert added == {
+        ("impact", "unit"), ("data_quality", "rows_flagged"), ("dictionary", "codes"),
+        *(("savings", name) for name in of_savings),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("table", PUBLISHED, ids=lambda table: table.name)
