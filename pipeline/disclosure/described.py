@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -221,6 +222,18 @@ def estimates(name: str, raw: pd.DataFrame) -> CountTable:
         name, _frame(name, raw, helpers=helpers, preset=True), _keys(name), tuple(Measure(c) for c in measures),
         dependents=dependents, behind=measures, helpers=helpers, preset=PRESET,
     )  # fmt: skip
+
+
+def balance_groups(raw: pd.DataFrame) -> CountTable:
+    """Balance of départements and strata, by their least alike covariate.
+
+    Without numbers of persons: beside those of `impact`, which leave out whoever is not followed to the horizon, they
+    would tell how few these are. To a hundredth: in a small group the exact difference of two shares would tell their
+    denominators.
+    """
+    columns = list(_estimates("balance_groups"))
+    made = estimates("balance_groups", raw.assign(**raw[columns].astype("float64").round(2)))
+    return replace(made, labels={"smd_covariate": "smd_largest", "verdict": "smd_largest"})
 
 
 def flow(raw: pd.DataFrame, k: int) -> CountTable:

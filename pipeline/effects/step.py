@@ -33,16 +33,15 @@ from pipeline.leave.step import forget
 from pipeline.matching.units import Design
 from pipeline.protocol import Protocol
 from pipeline.run import Run, StepReport
-from pipeline.study.covariates import band_label, bands
 from pipeline.study.states import member_states, weekly_states
 from pipeline.study.step import COHORT, ESTIMANDS, MATCHING, OUTCOMES_STEP, Calendar, open_study
+from pipeline.study.strata import ALL, DEPARTMENT, expected_strata, strata_of
 from pipeline.tables import codes
 from pipeline.tables.model import Role
 from pipeline.tables.published import published
 
 STEP = "effects"
 HEADLINE = ("ITT", "days_on_leave")
-STRATA = ("risk", "status", "sex", "age_band", "cause", "elapsed_band")
 STRATUM_OUTCOMES = ("days_on_leave", "sustained_return_to_work")
 GATE, PLACEBO = "gate", "placebo"
 NOT_RAW = ("release", "suppressed", "suppression_reason")
@@ -80,9 +79,11 @@ def estimate(run: Run) -> StepReport:
             tables["return_to_work_curve"] += _incidence(protocol, estimand, found, reason)
         run.progress("estimating", 3, 4)
         facts["uptake"] = _uptake(connection, opened.get("ITT"), protocol)
+        balance_groups = _balance_groups(connection, run)
     tables["placebo"] = [_placebo_row(verdict, tested.get(verdict.test)) for verdict in placebos]
     tables["sensitivity"] = specifications
     tables["balance"] = pq.read_table(home.artefact(release, MATCHING, "balance")).to_pylist()
+    tables["balance_groups"] = balance_groups
     frames = {name: raw_frame(name, rows) for name, rows in tables.items()}
     facts["held"] = held
     for name, frame in frames.items():
@@ -103,6 +104,7 @@ PERSONS_BEHIND: dict[str, tuple[str, ...]] = {
     "savings": savings_table.PERSONS_BEHIND,
     "power": ("n_comparison",),
     "balance": ("n_treated",),
+    "balance_groups": ("n_treated", "n_comparison"),
     "sensitivity": ("n_treated", "n_comparison"),
     "placebo": ("n_treated",),
 }
@@ -143,41 +145,6 @@ def open_estimand(run: Run, estimand: str) -> Analysis:
     )  # fmt: skip
 
 
-def strata_of(found: Analysis, protocol: Protocol) -> dict[str, np.ndarray]:
-    """Stratum of each member, by its own characteristics before time zero (a set belongs where its treated belongs)."""
-    units, study = found.units, protocol.study
-    age = bands(units["age"].to_numpy().astype(np.int64), study.age_bands)
-    elapsed = bands(pc.fill_null(units["elapsed"], 0).to_numpy().astype(np.int64), study.elapsed_bands)
-    ald = units["ald"].to_numpy(zero_copy_only=False)
-    risk = units["risk"].to_numpy(zero_copy_only=False)
-    return {
-        "risk": risk,
-        "status": units["status"].to_numpy(zero_copy_only=False),
-        "sex": units["sex"].to_numpy(zero_copy_only=False),
-        "age_band": np.array([band_label(i, study.age_bands) for i in age], dtype=object),
-        "cause": np.where(risk == "sickness", np.where(ald, "sickness_ald", "sickness"), "work_injury").astype(object),
-        "elapsed_band": np.array([band_label(i, study.elapsed_bands) for i in elapsed], dtype=object),
-    }
-
-
-def expected_strata(protocol: Protocol, estimand: str) -> dict[str, tuple[str, ...]]:
-    """Strata that are always published, whoever is in them: presence must not depend on the data."""
-    study = protocol.study
-    listed = {
-        "risk": ("sickness", "work_injury"),
-        "status": tuple(code.code for code in codes.STATUS if code.code != "*"),
-        "sex": ("male", "female"),
-        "age_band": tuple(band_label(i, study.age_bands) for i in range(len(study.age_bands))),
-        "cause": tuple(code.code for code in codes.CAUSE if code.code != "*"),
-        "elapsed_band": tuple(band_label(i, study.elapsed_bands) for i in range(len(study.elapsed_bands))),
-    }
-    if estimand == "ITT":  # time zero is the same elapsed day for everyone
-        listed["elapsed_band"] = (
-            band_label(int(bands(np.array([study.trigger_days]), study.elapsed_bands)[0]), study.elapsed_bands),
-        )
-    return listed
-
-
 def _withheld(difference: Difference, reason: str | None) -> str | None:
     if reason is not None:
         return reason
@@ -193,7 +160,8 @@ def _impact(protocol: Protocol, estimand: str, found: Analysis | None, reason: s
         for stratum in listed
         for outcome in STRATUM_OUTCOMES
     ]
-    strata = strata_of(found, protocol) if found else {}
+    # A set belongs where its treated belongs.
+    strata = strata_of(found.units, protocol) if found else {}
     for outcome, months, kind, stratum in wanted:
         row: Row = {
             "estimand": estimand, "outcome": outcome, "horizon_months": months,
@@ -348,6 +316,27 @@ def _placebo_row(verdict: PlaceboVerdict, n_treated: int | None) -> Row:
         "ci_high": verdict.ci_high, "passed": verdict.passed, "description": verdict.description, "reason": None,
         "n_treated": n_treated,
     }  # fmt: skip
+
+
+def _balance_groups(connection: Connection, run: Run) -> list[Row]:
+    """Balance of every département of the register and of every stratum, whoever is in them."""
+    register = [code for (code,) in connection.execute("SELECT DISTINCT department_code FROM platforms").fetchall()]
+    expected = [
+        (estimand, kind, stratum)
+        for estimand in ESTIMANDS
+        for kind, listed in (
+            (ALL, (ALL,)),
+            (DEPARTMENT, sorted(register)),
+            *expected_strata(run.protocol, estimand).items(),
+        )
+        for stratum in listed
+    ]
+    keys = ["estimand", "stratum_type", "stratum"]
+    found = pd.read_parquet(run.home.artefact(run.release, MATCHING, "balance_summary"))
+    whole = pd.DataFrame(expected, columns=keys).merge(found, on=keys, how="left", validate="one_to_one")
+    whole[["n_treated", "n_comparison"]] = whole[["n_treated", "n_comparison"]].fillna(0)
+    rows: list[Row] = pa.Table.from_pandas(whole, preserve_index=False).to_pylist()
+    return rows
 
 
 def _eligible_units(run: Run, estimand: str) -> pa.Table:

@@ -114,6 +114,8 @@ def story(rows: Mapping[str, list[Row]], identity: Identity) -> dict[str, Any]:
         ],
         "savings_in_detail": savings_in_detail(_savings(rows, horizon), identity.protocol.savings.tariff_year),
         "trust": trust(rows["balance"], rows["placebo"]),
+        "love_plot": love_plot(rows["balance"]),
+        "love_plot_reading": LOVE_PLOT_READING,
         "activity": activity(rows["platform_activity"]),
         "delays": delays(rows["delays"]),
         "profile": profile(rows["participant_profile"]),
@@ -390,6 +392,30 @@ def trust(balance: list[Row], placebo: list[Row]) -> str:
         else f"Tests à blanc (chercher un effet là où il ne peut y en avoir) réussis : {passed} sur {len(judged)}."
     )
     return f"{alike} {tests}"
+
+
+LOVE_PLOT_READING = (
+    "Lecture : chaque ligne est une caractéristique mesurée avant l'inclusion ; le rond vide dit de combien les deux "
+    "groupes différaient avant appariement, le rond plein de combien ils diffèrent après ; à gauche de la limite en "
+    "tirets (la plus stricte pour les lignes en gras), ils sont tenus pour semblables."
+)
+
+
+def love_plot(balance: list[Row]) -> Markup:
+    """How alike the groups of both estimands are before and after matching."""
+    return charts.love_plot(
+        {
+            title: [
+                charts.Gap(
+                    _label("balance", "covariate", row["covariate"]), row["smd_before"], row["smd_after"],
+                    row["smd_limit"],
+                )
+                for row in balance
+                if row["estimand"] == estimand
+            ]
+            for estimand, title in (("ITT", "Exposés à une plateforme"), ("ATT", "Accompagnés"))
+        }
+    )  # fmt: skip
 
 
 def activity(rows: list[Row]) -> list[tuple[str, str]]:

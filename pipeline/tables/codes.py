@@ -586,6 +586,12 @@ employment_unknown | emploi avant l'arrêt inconnu | employment before the leave
 
 
 COVARIATE = _covariates()
+BALANCE_STRATUM_TYPE = _union(ALL, _published("department | département | département"), STRATUM_TYPE)
+GATE_STATUS = _published("""
+pass | dans les limites | within the limits
+warn | hors limite, dans la marge du hasard | beyond a limit, within what chance explains
+fail | hors limite, au-delà du hasard | beyond a limit and beyond chance
+""")
 PLACEBO_TEST = _published("""
 pre_period_days_itt | jours d'arrêt avant l'inclusion, exposés | days on leave before time zero, ITT
 pre_period_days_att | jours d'arrêt avant l'inclusion, accompagnés | days on leave before time zero, ATT

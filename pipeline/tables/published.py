@@ -180,7 +180,43 @@ BALANCE = _table(
               "ratio", "treated over comparison; empty for yes/no covariates"),
     _estimate("ks_after", "écart maximal des distributions après appariement", "Kolmogorov-Smirnov after matching",
               "share", "largest distance between the two distribution functions"),
+    _estimate("variance_ratio_before", "rapport des variances avant appariement", "variance ratio before matching",
+              "ratio", "as variance_ratio_after, over everyone eligible"),
+    _estimate("ks_before", "écart maximal des distributions avant appariement", "Kolmogorov-Smirnov before matching",
+              "share", "as ks_after, over everyone eligible"),
+    _exact("smd_limit", N, "limite de la différence standardisée", "limit of the standardised difference",
+           "standard deviation", "the protocol's: stricter for prior days and expected days on leave"),
     description="How alike the two arms are before time zero: read before any outcome.",
+)  # fmt: skip
+
+BALANCE_GROUPS = _table(
+    "balance_groups", "Ressemblance par département et par sous-groupe", "Balance by département and subgroup",
+    "estimand stratum_type stratum",
+    ESTIMAND,
+    _key("stratum_type", T, "découpage", "kind of stratum", codes=c.BALANCE_STRATUM_TYPE),
+    _key("stratum", T, "strate ou département", "stratum or département",
+         source="key; a code of the stratum as in `impact`, or the number of a département of the register"),
+    _estimate("smd_largest", "plus grande différence standardisée", "largest standardised difference",
+              "standard deviation",
+              "largest absolute difference over the covariates after matching, to a hundredth, over the standard "
+              "deviation of all the treated"),
+    _dimension("smd_covariate", T, "caractéristique la plus éloignée", "covariate farthest apart",
+               "covariate of smd_largest; empty where that is withheld or stands from an earlier release",
+               codes=c.COVARIATE),
+    _estimate("smd_strict_largest", "plus grande différence standardisée, jours d'arrêt antérieurs et attendus",
+              "largest standardised difference, prior and expected days on leave", "standard deviation",
+              "as smd_largest, over the covariates held to the stricter limit"),
+    _estimate("ks_largest", "plus grand écart des distributions", "largest Kolmogorov-Smirnov distance", "share",
+              "largest over the covariates after matching, to a hundredth"),
+    _estimate("variance_ratio_smallest", "plus petit rapport des variances", "smallest variance ratio", "ratio",
+              "treated over comparison, over the covariates that are not yes/no, to a hundredth"),
+    _estimate("variance_ratio_largest", "plus grand rapport des variances", "largest variance ratio", "ratio",
+              "treated over comparison, over the covariates that are not yes/no, to a hundredth"),
+    _dimension("verdict", T, "jugement", "verdict",
+               "worst finding of the gate, which judges everyone and each département; empty for other strata, which "
+               "do not decide, and where smd_largest is withheld or stands from an earlier release",
+               codes=c.GATE_STATUS),
+    description="How alike the arms are within each département and subgroup, by their least alike covariate.",
 )  # fmt: skip
 
 FLOW = _table(
@@ -432,7 +468,7 @@ DICTIONARY = _table(
 )  # fmt: skip
 
 PUBLISHED: tuple[Table, ...] = (
-    IMPACT, RETURN_TO_WORK_CURVE, ON_LEAVE_CURVE, SAVINGS, BALANCE, FLOW, SENSITIVITY, PLACEBO, POWER,
+    IMPACT, RETURN_TO_WORK_CURVE, ON_LEAVE_CURVE, SAVINGS, BALANCE, BALANCE_GROUPS, FLOW, SENSITIVITY, PLACEBO, POWER,
     PLATFORM_ACTIVITY, PARTICIPANT_PROFILE, REFERRAL_SOURCES, DELAYS, MEASURES, EXITS, SITUATIONS, DEPARTMENTS, LEAVES,
     DATA_QUALITY, DISCLOSURE, MICRODATA, DICTIONARY,
 )  # fmt: skip

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -20,6 +21,7 @@ from pipeline.run import Run, StepReport
 from pipeline.study.cohort import build_cohort
 from pipeline.study.step import measure_outcomes
 from pipeline.tables.codes import ALLOWANCE_PARTS, PERIMETER
+from pipeline.study.strata import expected_strata
 from tests.study.worlds import PROTOCOL, RELEASE, drawn_territory
 
 SPECIFICATIONS = {
@@ -176,6 +178,28 @@ def test_a_failed_gate_withholds_before_any_outcome_is_opened(prepared: Run, tmp
         assert (read(run, name)["reason"] == "gate").all(), name
     assert read(run, "placebo")["passed"].isna().all()
     assert not report.failures
+
+
+def test_the_balance_has_a_row_for_every_departement_of_the_register_and_every_stratum_whoever_is_in_them(
+    prepared: Run, estimated: tuple[Run, StepReport], tmp_path: Path
+) -> None:
+    run = copied(prepared, tmp_path)
+    platforms = run.home.artefact(RELEASE, "pseudonymise", "platforms")
+    register = pq.read_table(platforms)
+    opens_later = register.slice(0, 1).to_pylist()[0] | {"platform_id": "PDP-099", "department_code": "099"}
+    pq.write_table(pa.concat_tables([register, pa.Table.from_pylist([opens_later], register.schema)]), platforms)
+    fail_the_gate(run, "ITT", "ATT")
+    estimate(run)
+    keys = ["estimand", "stratum_type", "stratum"]
+    one, two = (read(which, "balance_groups").set_index(keys) for which in (estimated[0], run))
+    assert set(two.index) - set(one.index) == {("ITT", "department", "099"), ("ATT", "department", "099")}
+    assert two.xs("099", level="stratum")["n_treated"].eq(0).all()
+    assert one.equals(two.drop("099", level="stratum"))  # the gate withholds the effect, not its reason
+    for estimand in ("ITT", "ATT"):
+        kinds = {(kind, stratum) for kind, listed in expected_strata(PROTOCOL, estimand).items() for stratum in listed}
+        kinds |= {("all", "all"), *(("department", f"{number:03d}") for number in range(1, 5))}
+        assert set(one.loc[estimand].index) == kinds
+        assert one.loc[(estimand, "all", "all"), "verdict"] in ("pass", "warn")
 
 
 def test_a_failed_gate_withholds_its_own_estimand_alone(prepared: Run, tmp_path: Path) -> None:

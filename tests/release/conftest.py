@@ -166,9 +166,25 @@ def example_rows() -> dict[str, Rows]:
             )
         ],
         "balance": [
-            {**itt, "covariate": name, "smd_before": 0.21, "smd_after": after, "variance_ratio_after": 1.04,
-             "ks_after": 0.02}
-            for name, after in (("age", 0.012), ("days_24m", -0.031), ("prognosis", 0.008))
+            {"estimand": estimand, "covariate": name, "smd_before": before, "smd_after": after,
+             "variance_ratio_before": 1.3, "variance_ratio_after": 1.04, "ks_before": 0.09, "ks_after": 0.02,
+             "smd_limit": limit}
+            for estimand in ("ITT", "ATT")
+            for name, before, after, limit in (
+                ("age", 0.21, 0.012, 0.1), ("days_24m", -0.16, -0.031, 0.05), ("prognosis", 0.19, 0.008, 0.05),
+                ("wage", 0.0, 0.001, 0.1),
+            )
+        ],
+        "balance_groups": [
+            {**itt, "stratum_type": kind, "stratum": stratum, "smd_largest": 0.12, "smd_covariate": "wage",
+             "smd_strict_largest": 0.04, "ks_largest": 0.06, "variance_ratio_smallest": 0.91,
+             "variance_ratio_largest": 1.12, "verdict": verdict}
+            for kind, stratum, verdict in (
+                ("all", "all", "pass"), ("department", "094", "warn"), ("sex", "female", None),
+            )
+        ] + [
+            {**itt, "stratum_type": "department", "stratum": "039", "suppressed": True,
+             "suppression_reason": "primary"},
         ],
         "flow": [
             {**itt, "arm": "treated", "step": "eligible", "reason": "history_too_short", "n_entering": 5230,

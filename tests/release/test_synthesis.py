@@ -73,7 +73,7 @@ def test_a_withheld_effect_says_so_and_why_and_shows_none_of_its_figures(reason)
     assert WHY[reason] in text
     for figure in ("212,4", "218,1", "9,3", "16,6", "231 €", "a réduit", "l'intervalle exclut"):
         assert figure not in text, figure
-    assert "<svg" not in html
+    assert "Effets et intervalles" not in html and "semaine après semaine" not in html  # the charts of effects
     assert "1 230 signalements" in text, "the activity goes on"
 
 
@@ -183,6 +183,19 @@ def test_failed_placebo_tests_are_counted_and_not_called_passed():
     for row in rows["placebo"]:
         row["passed"] = None
     assert "Aucun test à blanc n'a pu être mené." in text_of(page(rows))
+
+
+def test_the_likeness_of_the_groups_is_drawn_whatever_becomes_of_the_effect():
+    for rows in (example_rows(), withheld_rows("gate")):
+        html = page(rows)
+        assert html.count('aria-label="Écarts entre les groupes comparés') == 1
+        assert "Lecture : chaque ligne est une caractéristique mesurée avant l'inclusion" in text_of(html)
+    rows = example_rows()
+    for row in rows["balance"]:
+        row.update(smd_before=None, smd_after=None, suppressed=True, suppression_reason="primary")
+    html = page(rows)
+    assert "<details" not in html
+    assert "La ressemblance des deux groupes n'est pas publiée." in text_of(html)
 
 
 def test_masked_figures_are_printed_as_not_published():
