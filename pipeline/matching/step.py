@@ -62,6 +62,9 @@ class Matched:
         treated: bool[n].
         covariates: float64[n, p] and their names.
         result: who was matched to whom; positions are within each arm, in unit order.
+        logit: float64[n], propensity score.
+        times_at_risk: float64[n], treated of its stratum each comparison unit could be compared with, its weight in the
+            score's model; 1 for the treated.
     """
 
     units: pa.Table
@@ -69,6 +72,8 @@ class Matched:
     covariates: NDArray[np.float64]
     names: list[str]
     result: MatchResult
+    logit: NDArray[np.float64]
+    times_at_risk: NDArray[np.float64]
 
     @property
     def balance(self) -> BalanceTable:
@@ -162,7 +167,7 @@ def match_units(units: pa.Table, protocol: Protocol, design: Design) -> Matched:
     risk_from, risk_until, at_risk = risk_from[keep], risk_until[keep], np.where(treated, 1, at_risk[keep])
     covariates, names = matrix(units, prognosis=True)
     model, model_names = _with_time(covariates, names, units, treated, elapsed)
-    strata, stratum_names = _stratum_columns(units)
+    strata, stratum_names = stratum_columns(units)
     model, model_names = np.hstack([model, strata]), [*model_names, *stratum_names]
     logit = logit_scores(model, treated, at_risk.astype(np.float64), names=model_names, separated="drop").logit
     age_band = bands(units["age"].to_numpy(zero_copy_only=False).astype(np.int64), protocol.study.age_bands)
@@ -193,7 +198,14 @@ def match_units(units: pa.Table, protocol: Protocol, design: Design) -> Matched:
         band_control=age_band[~treated],
         band_slack=(None, None, 1),
     )
-    return Matched(units, treated, covariates, names, result)
+    return Matched(units, treated, covariates, names, result, logit, at_risk.astype(np.float64))
+
+
+def shared_strata(units: pa.Table, treated: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """bool[n]: units whose exact stratum holds somebody of either arm; `units` as `Matched` has them."""
+    stratum = _codes(units, EXACT)
+    found: NDArray[np.bool_] = np.isin(stratum, np.intersect1d(stratum[treated], stratum[~treated]))
+    return found
 
 
 def by_elapsed_band(units: pa.Table, lower: list[int]) -> pa.Table:
@@ -252,7 +264,7 @@ def _with_time(
     return np.hstack(columns), labels
 
 
-def _stratum_columns(units: pa.Table) -> tuple[NDArray[np.float64], list[str]]:
+def stratum_columns(units: pa.Table) -> tuple[NDArray[np.float64], list[str]]:
     """Indicators of what pairs agree on exactly: the score ranks persons within strata, so its model knows the strata.
 
     Left out, differences between strata (long-term illness goes with long earlier leaves) would pass for differences

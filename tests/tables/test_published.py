@@ -43,7 +43,16 @@ def test_only_announced_columns_are_added_to_the_contract():
         for column in published(name).names
         if column not in {"release", *keys, *values, "suppressed", "suppression_reason"}
     }
-    assert added == {("impact", "unit"), ("data_quality", "rows_flagged"), ("dictionary", "codes")}
+    assert added == {
+        ("impact", "e_value_bound"),
+        ("impact", "randomisation_p"),
+        ("impact", "individual_ci_low"),
+        ("impact", "individual_ci_high"),
+        ("impact", "unit"),
+        ("sensitivity", "p_holm"),
+        ("data_quality", "rows_flagged"),
+        ("dictionary", "codes"),
+    }
 
 
 @pytest.mark.parametrize("table", PUBLISHED, ids=lambda table: table.name)
