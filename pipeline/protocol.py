@@ -84,6 +84,8 @@ class Matching(_Section):
     risk_window_short_days: Days
     risk_window_long_days: Days
     risk_window_switch_days: Days
+    events_per_column: int = Field(ge=1, description="treated of a département for each column of its own score")
+    score_learners: int = Field(ge=1, description="comparison units a score is fitted on, at most")
     prognosis_folds: int = Field(ge=2)
     prognosis_learners: int = Field(ge=1, description="comparison persons the prognosis is learnt from, at most")
     seed: int

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,8 @@ from pipeline.effects.jackknife import Estimate
 from pipeline.effects.panel import panel_difference
 from pipeline.effects.rows import Row, withheld
 from pipeline.leave.step import forget
-from pipeline.matching.step import Design, Matched, shared_strata, stratum_columns
+from pipeline.matching.scores import stratum_columns
+from pipeline.matching.units import Design, Scored, score_units
 from pipeline.protocol import Protocol
 from pipeline.run import Run
 from pipeline.study.covariates import matrix
@@ -84,19 +86,17 @@ class _Headline:
         self.opened, self.estimand = opened, opened.estimand
         self.months = run.protocol.study.primary_horizon_months
         self.units = whole.released_units(run, opened.estimand)
-        self._match: Callable[[Design], Matched] | None = None
 
-    def match(self, design: Design) -> Matched:
-        """The released units compared by another design; they are scored once."""
-        if self._match is None:
-            self._match = whole.comparer(self.units, self.protocol)
-        return self._match(design)
+    @cached_property
+    def scored(self) -> Scored:
+        return score_units(self.units, self.protocol)
 
     def as_published(self) -> Found:
         return _found(self.opened.difference("days_on_leave", self.months))
 
     def designed(self, **changed: Any) -> Found:
-        matched = self.match(replace(Design.of(self.protocol.matching), **changed))
+        rule = self.protocol.matching
+        matched = self.scored.match(replace(Design.of(rule), **changed), rule.minimum_candidates)
         return _found(
             whole.days_difference(
                 self.connection, self.protocol, self.dates, matched, self.opened.estimand, self.months
@@ -125,20 +125,21 @@ class _Headline:
 
     def odds_weights(self) -> Found:
         """Every eligible unit with both arms in its exact stratum; the ITT alone, where each has one time zero."""
-        matched, rule = self.match(Design.of(self.protocol.matching)), self.protocol.inference
-        units = matched.units
+        scored, rule = self.scored, self.protocol.inference
+        units, stratum = scored.units, scored.levels[-1]
         members = units.select(["person", "time_zero"]).append_column("member", pa.array(np.arange(len(units))))
         measured = days_after(self.connection, self.dates, members, self.protocol.study.primary_horizon_days)
-        used = shared_strata(units, matched.treated) & measured["complete"].to_numpy(zero_copy_only=False).astype(bool)
+        both_arms = np.intersect1d(stratum[scored.treated], stratum[~scored.treated])
+        used = np.isin(stratum, both_arms) & measured["complete"].to_numpy(zero_copy_only=False).astype(np.bool_)
         strata, _ = stratum_columns(units)
         return _found(
             weighted_difference(
-                matched.treated[used],
-                (matched.times_at_risk * np.exp(matched.logit))[used],
+                scored.treated[used],
+                (scored.at_risk * np.exp(scored.common - scored.common.max()))[used],
                 units["department_code"].to_numpy(zero_copy_only=False)[used],
                 units["person"].to_numpy()[used],
                 measured["days_on_leave"].to_numpy().astype(np.float64)[used],
-                np.hstack([matched.covariates, strata])[used],
+                np.hstack([scored.covariates, strata])[used],
                 level=rule.level,
                 minimum_clusters=rule.minimum_departments,
             )

@@ -6,9 +6,7 @@ Nothing is written: the study's views are opened once, and each variant goes thr
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +18,7 @@ from pipeline.effects.difference import Difference, matched_difference
 from pipeline.effects.sample import MatchedSample
 from pipeline.leave.step import rebuild
 from pipeline.matching.propensity import PropensityError
-from pipeline.matching.step import Design, Matched, eligible, match_units
+from pipeline.matching.units import Design, Matched, eligible, match_units
 from pipeline.protocol import Protocol
 from pipeline.run import Run
 from pipeline.study.cohort import Met, candidates, learn, learners, rows_of, score
@@ -57,15 +55,6 @@ def released_units(run: Run, estimand: str) -> pa.Table:
     return eligible(pq.read_table(run.home.artefact(run.release, COHORT, "units")), estimand)
 
 
-def comparer(units: pa.Table, protocol: Protocol) -> Callable[[Design], Matched]:
-    """How to compare the same units under one design after the other.
-
-    Raises:
-        PropensityError: an arm is empty (here or when a design is tried).
-    """
-    return partial(match_units, units, protocol)
-
-
 def days_difference(
     connection: Connection, protocol: Protocol, dates: Calendar, matched: Matched, estimand: str, months: int
 ) -> Difference:
@@ -95,7 +84,7 @@ def variant(
     Raises:
         PropensityError: an arm is empty.
     """
-    matched = comparer(units, protocol)(design)
+    matched = match_units(units, protocol, design)
     return days_difference(connection, protocol, dates, matched, estimand, protocol.study.primary_horizon_months)
 
 

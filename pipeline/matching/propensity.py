@@ -63,6 +63,22 @@ class PropensityFit:
         """Fitted probability of being treated, float64[n]."""
         return np.asarray(expit(self.logit), dtype=np.float64)
 
+    def linear_predictor(self, covariates: Float64, names: Sequence[str]) -> Float64:
+        """The score of any units, fitted or not; the same row gives the same bits wherever it lies.
+
+        Args:
+            covariates: float64[n, p].
+            names: The p names; those of the model among them.
+
+        Returns:
+            float64[n].
+        """
+        position = {name: column for column, name in enumerate(names)}
+        score = np.full(len(covariates), self.intercept)
+        for name, coefficient in zip(self.names, self.coefficients, strict=True):
+            score += coefficient * covariates[:, position[name]]
+        return score
+
 
 def logit_scores(
     covariates: Float64,

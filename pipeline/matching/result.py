@@ -1,5 +1,6 @@
 """What a matching gives back: pairs, weights, who stayed alone and why; checked against its own rules on every run."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -63,32 +64,33 @@ class Pairs:
         return len(self.treated)
 
 
-@dataclass(frozen=True, eq=False)
-class MatchResult:
-    """The outcome of a matching.
+class MatchedPairs:
+    """What any matching into sets tells of itself; `MatchResult` and `JoinedResult` fill it in.
 
     Attributes:
-        problem: What was asked.
         pairs: The matched pairs.
         level: Relaxation level at which each treated unit was searched, int64[n_treated].
         reason: `UnmatchedReason` of each treated unit, int64[n_treated], 0 for the matched.
-
-    Raises:
-        MatchVerificationError: At construction, when the pairs break a rule of the problem.
     """
 
-    problem: MatchProblem
     pairs: Pairs
     level: Int64
     reason: Int64
 
-    def __post_init__(self) -> None:
-        self.verify()
+    @property
+    def n_treated(self) -> int:
+        """Treated units offered."""
+        return len(self.reason)
+
+    @property
+    def n_control(self) -> int:
+        """Controls offered."""
+        raise NotImplementedError
 
     @cached_property
     def matched(self) -> Bool:
         """bool[n_treated]: which treated units have at least one control."""
-        out = np.zeros(self.problem.n_treated, dtype=np.bool_)
+        out = np.zeros(self.n_treated, dtype=np.bool_)
         out[self.pairs.treated] = True
         return out
 
@@ -109,7 +111,7 @@ class MatchResult:
 
         Sums to the number of matched treated units. `scaled_control_weights` gives MatchIt's scale.
         """
-        return self.control_weights_of(np.ones(self.problem.n_treated, dtype=np.bool_))
+        return self.control_weights_of(np.ones(self.n_treated, dtype=np.bool_))
 
     def control_weights_of(self, treated: Bool) -> Float64:
         """Control weights from the sets of some treated units only.
@@ -123,10 +125,10 @@ class MatchResult:
         kept = treated[self.pairs.treated]
         # Summed size by size, 1/k last: whole counts add up exactly, so pair order cannot touch the last bit.
         set_size = np.bincount(self.pairs.set_id)[self.pairs.set_id]
-        out = np.zeros(self.problem.n_control)
+        out = np.zeros(self.n_control)
         for size in np.unique(set_size[kept]):
             served = self.pairs.control[kept & (set_size == size)]
-            out += np.bincount(served, minlength=self.problem.n_control) / size
+            out += np.bincount(served, minlength=self.n_control) / size
         return out
 
     @property
@@ -149,9 +151,9 @@ class MatchResult:
             float64[n].
 
         Raises:
-            ValueError: When the counts of the two arms are not those of the problem.
+            ValueError: When the counts of the two arms are not those that were matched.
         """
-        if (int(treated.sum()), int((~treated).sum())) != (self.problem.n_treated, self.problem.n_control):
+        if (int(treated.sum()), int((~treated).sum())) != (self.n_treated, self.n_control):
             raise ValueError("treated does not have the number of treated and control units that were matched.")
         out = np.empty(len(treated))
         out[treated] = self.treated_weights
@@ -166,16 +168,43 @@ class MatchResult:
     @property
     def share_matched(self) -> float:
         """Share of the treated units with at least one control."""
-        return float(self.matched.mean()) if self.problem.n_treated else 0.0
+        return float(self.matched.mean()) if self.n_treated else 0.0
 
     def unmatched_counts(self) -> dict[str, int]:
         """Number of unmatched treated units by reason code."""
         return {reason.label: int((self.reason == reason).sum()) for reason in UnmatchedReason}
 
+
+@dataclass(frozen=True, eq=False)
+class MatchResult(MatchedPairs):
+    """The outcome of a matching.
+
+    Attributes:
+        problem: What was asked.
+        pairs: The matched pairs.
+        level: Relaxation level at which each treated unit was searched, int64[n_treated].
+        reason: `UnmatchedReason` of each treated unit, int64[n_treated], 0 for the matched.
+
+    Raises:
+        MatchVerificationError: At construction, when the pairs break a rule of the problem.
+    """
+
+    problem: MatchProblem
+    pairs: Pairs
+    level: Int64
+    reason: Int64
+
+    def __post_init__(self) -> None:
+        self.verify()
+
+    @property
+    def n_control(self) -> int:
+        """Controls offered."""
+        return self.problem.n_control
+
     def summary(self) -> str:
         """The matching in the words of MatchIt's summary: what was asked, sample sizes, who was left out and why."""
         problem = self.problem
-        n_control_matched = int(np.count_nonzero(self.control_weights))
         ratio = (
             f"{problem.ratio}:1 nearest neighbour matching {'with' if problem.replacement else 'without'} replacement"
         )
@@ -185,19 +214,7 @@ class MatchResult:
             "risk set: control still on leave at the treated unit's elapsed day" if problem.elapsed is not None else "",
             f"trials: {len(np.unique(problem.trial_treated)):,}",
         ]
-        rows = [
-            ("All", problem.n_control, problem.n_treated),
-            ("Matched (ESS)", self.effective_sample_size, int(self.matched.sum())),
-            ("Matched", n_control_matched, int(self.matched.sum())),
-            ("Unmatched", problem.n_control - n_control_matched, int((~self.matched).sum())),
-        ]
-        lines = [ratio, *(f" - {rule}" for rule in rules if rule), "", "Sample Sizes:"]
-        lines.append(f"{'':<16}{'Control':>12}{'Treated':>12}")
-        for name, control, treated in rows:
-            shown = f"{control:,.2f}" if isinstance(control, float) else f"{control:,}"
-            lines.append(f"{name:<16}{shown:>12}{treated:>12,}")
-        lines += ["", "Treated units left unmatched:"]
-        lines += [f"  {code:<14}{count:>12,}" for code, count in self.unmatched_counts().items()]
+        lines = [ratio, *(f" - {rule}" for rule in rules if rule), "", *_sample_sizes(self), "", *_left_alone(self)]
         if len(problem.strata_treated) > 1:
             lines += ["", "Relaxation level of the treated units:"]
             counts = np.bincount(self.level, minlength=len(problem.strata_treated))
@@ -259,6 +276,83 @@ class MatchResult:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A matching of some of the treated units against some of the controls.
+
+    Attributes:
+        result: The matching.
+        treated: Position of its treated units among all treated units, int64.
+        control: Position of its controls among all controls, int64.
+    """
+
+    result: MatchResult
+    treated: Int64
+    control: Int64
+
+
+@dataclass(frozen=True, eq=False)
+class JoinedResult(MatchedPairs):
+    """Matchings done apart, each on a score of its own, read as one: set after set, part after part.
+
+    Without replacement a control serves once in each trial *of a part*.
+
+    Attributes:
+        parts: The matchings; each has verified itself.
+        n_offered: Controls offered, whether or not a part could use them.
+        pairs: All pairs, positions among all treated units and all controls.
+        level: As in `MatchResult`.
+        reason: As in `MatchResult`.
+    """
+
+    parts: tuple[Part, ...]
+    n_offered: int
+    pairs: Pairs
+    level: Int64
+    reason: Int64
+
+    @classmethod
+    def of(cls, parts: Sequence[Part], n_treated: int, n_control: int) -> "JoinedResult":
+        """Join parts.
+
+        Args:
+            parts: Matchings of disjoint treated units that together are all of them.
+            n_treated: Treated units in all.
+            n_control: Controls in all.
+
+        Raises:
+            MatchVerificationError: A treated unit is in no part or in several, or a part's shapes disagree.
+        """
+        level, reason, times = (np.zeros(n_treated, dtype=np.int64) for _ in range(3))
+        columns: list[tuple[Int64, Int64, Int64, Int64]] = []
+        n_sets = 0
+        for part in parts:
+            found = part.result
+            _require(len(part.treated) == found.n_treated, "a part does not say where its treated units stand")
+            _require(len(part.control) == found.n_control, "a part does not say where its controls stand")
+            np.add.at(times, part.treated, 1)
+            level[part.treated], reason[part.treated] = found.level, found.reason
+            pairs = found.pairs
+            columns.append(
+                (part.treated[pairs.treated], part.control[pairs.control], pairs.set_id + n_sets, pairs.round)
+            )
+            n_sets += int(found.matched.sum())
+        _refuse(times != 1, "are in no part, or in several", "treated units")
+        empty = (np.empty(0, dtype=np.int64),) * 4
+        joined = tuple(np.concatenate(arrays) for arrays in zip(empty, *columns, strict=True))
+        return cls(tuple(parts), n_control, Pairs(*joined), level, reason)
+
+    @property
+    def n_control(self) -> int:
+        """Controls offered."""
+        return self.n_offered
+
+    def summary(self) -> str:
+        """The matching as a whole, then each part's treated units and those matched."""
+        lines = [f"{len(self.parts)} matchings done apart", "", *_sample_sizes(self), "", *_left_alone(self)]
+        return "\n".join(lines)
+
+
 def effective_sample_size(weights: Float64) -> float:
     """Kish's effective sample size, (Σw)² / Σw² (Kish 1965, Survey Sampling); 0 when every weight is 0."""
     ordered = np.sort(weights[weights != 0])
@@ -280,3 +374,21 @@ def _refuse(broken: Bool, what: str, who: str = "pairs") -> None:
 def _require(holds: bool, what: str) -> None:
     if not holds:
         raise MatchVerificationError(f"the matching broke its own rules: {what}.")
+
+
+def _sample_sizes(found: MatchedPairs) -> list[str]:
+    """The block "Sample Sizes" of MatchIt's summary."""
+    matched, used = int(found.matched.sum()), int(np.count_nonzero(found.control_weights))
+    rows = [
+        ("All", f"{found.n_control:,}", found.n_treated),
+        ("Matched (ESS)", f"{found.effective_sample_size:,.2f}", matched),
+        ("Matched", f"{used:,}", matched),
+        ("Unmatched", f"{found.n_control - used:,}", found.n_treated - matched),
+    ]
+    lines = ["Sample Sizes:", f"{'':<16}{'Control':>12}{'Treated':>12}"]
+    return lines + [f"{name:<16}{control:>12}{treated:>12,}" for name, control, treated in rows]
+
+
+def _left_alone(found: MatchedPairs) -> list[str]:
+    counts = found.unmatched_counts().items()
+    return ["Treated units left unmatched:", *(f"  {code:<14}{count:>12,}" for code, count in counts)]

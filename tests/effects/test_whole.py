@@ -15,7 +15,7 @@ from pipeline.database import Connection
 from pipeline.effects import whole
 from pipeline.effects.difference import Difference
 from pipeline.leave.step import forget
-from pipeline.matching.step import Design, match_units
+from pipeline.matching.units import Design, match_units
 from pipeline.protocol import Protocol
 from pipeline.study.step import DESIGNATED, Calendar
 from tests.study.worlds import PROTOCOL, World, after, day, drawn_territory

@@ -16,7 +16,9 @@ import pytest
 
 from pipeline.leave.step import rebuild_leaves
 from pipeline.matching.propensity import PropensityError
-from pipeline.matching.step import Design, elapsed_cell, eligible, gate_rule, judge, match, match_units
+from pipeline.matching.risk_sets import elapsed_cell
+from pipeline.matching.step import gate_rule, judge, match
+from pipeline.matching.units import Design, eligible, match_units
 from pipeline.run import Run, StepReport
 from pipeline.study.cohort import build_cohort
 from pipeline.study.covariates import STRICT, bands
