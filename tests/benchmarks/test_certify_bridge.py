@@ -1,4 +1,4 @@
-"""A world opened in memory is the world that its deliveries bring through the road, table by table and to the last bit."""
+"""A world opened in memory is the one that its deliveries bring through the road, table by table, to the last bit."""
 
 from __future__ import annotations
 
