@@ -119,6 +119,12 @@ class Inference(_Section):
     curve_weeks: int = Field(ge=1)
     curve_minimum_share: Share
 
+    @model_validator(mode="after")
+    def _consistent(self) -> Inference:
+        if len(set(self.subgroups)) < len(self.subgroups):
+            raise ValueError("one of subgroups is there twice")
+        return self
+
 
 class Savings(_Section):
     """Prices that the payment lines do not carry."""

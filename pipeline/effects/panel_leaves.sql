@@ -27,7 +27,7 @@ SELECT
     CAST(date_trunc('month', r.time_zero) AS DATE) AS month,
     CAST(coalesce(sum(
         least(d.to_day, r.time_zero + CAST($days AS INTEGER) - 1) - greatest(d.from_day, r.time_zero) + 1
-    ), 0) AS BIGINT) AS days
+    ) FILTER (WHERE d.person IS NOT NULL), 0) AS BIGINT) AS days
 FROM reached AS r
 LEFT JOIN leave_days AS d
     ON d.person = r.person AND d.kind = 'leave'

@@ -6,7 +6,7 @@ SELECT
     CAST(coalesce(sum(
         least(d.to_day, m.start_date - CAST($to_day AS INTEGER))
         - greatest(d.from_day, m.start_date - CAST($from_day AS INTEGER)) + 1
-    ), 0) AS BIGINT) AS days
+    ) FILTER (WHERE d.person IS NOT NULL), 0) AS BIGINT) AS days
 FROM members AS m
 LEFT JOIN leave_days AS d
     ON d.person = m.person AND d.kind = 'leave'
