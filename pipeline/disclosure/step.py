@@ -335,7 +335,7 @@ def _facts(run: Run, sums: dict[str, Sums], safe: dict[str, pa.Table], microdata
     return ReleaseFacts(
         inputs=inputs,
         key_id=key.id,
-        seeds={"matching": protocol.matching.seed, "placebo_departments": protocol.seeds.placebo_departments},
+        seeds={"matching": protocol.matching.seed, **protocol.seeds.model_dump()},
         fidelity=_fidelity(safe["microdata"], safe["impact"]),
         microdata=microdata,
         suppression=suppression,

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.effects.difference import Difference, difference_in_differences, matched_difference
+from pipeline.effects.difference import Difference, matched_difference
 from pipeline.effects.sample import BoolArray, FloatArray, MatchedSample
 from pipeline.protocol import Inference
 
@@ -80,24 +80,29 @@ class Analysis:
             self.members["person"].to_numpy(),
         )
 
-    def difference(self, outcome: str, months: int, among: BoolArray | None = None) -> Difference:
-        """Treated minus comparison at a horizon, over members whose outcome is known.
+    def measured(self, outcome: str, months: int, among: BoolArray | None = None) -> tuple[FloatArray, BoolArray]:
+        """An outcome at a horizon, and the members whose outcome is known: float64[n] and bool[n].
 
         Args:
-            outcome: one of `OUTCOME_UNITS`.
+            outcome: one of `OUTCOME_UNITS`. The change of days is what an individual difference in differences compares
+                (Abadie 2005 within matched sets).
             months: horizon.
             among: bool[n], members that may count.
         """
         horizon = self.horizons[months]
-        levels = {"level": self.rule.level, "minimum_clusters": self.rule.minimum_departments}
-        if outcome == "days_on_leave_change":
-            eligible = horizon.known("days_on_leave")
-            eligible = eligible if among is None else eligible & among
-            before = self.members["days_before"].to_numpy().astype(np.float64)
-            return difference_in_differences(self.sample, horizon.outcomes["days_on_leave"], before, eligible, **levels)  # type: ignore[arg-type]
-        eligible = horizon.known(outcome)
-        eligible = eligible if among is None else eligible & among
-        return matched_difference(self.sample, horizon.outcomes[outcome], eligible, **levels)  # type: ignore[arg-type]
+        change = outcome == "days_on_leave_change"
+        read = "days_on_leave" if change else outcome
+        values, known = horizon.outcomes[read], horizon.known(read)
+        if change:
+            values = values - self.members["days_before"].to_numpy().astype(np.float64)
+        return values, known if among is None else known & among
+
+    def difference(self, outcome: str, months: int, among: BoolArray | None = None) -> Difference:
+        """Treated minus comparison at a horizon, over members whose outcome is known; arguments as `measured`."""
+        return matched_difference(
+            self.sample, *self.measured(outcome, months, among),
+            level=self.rule.level, minimum_clusters=self.rule.minimum_departments,
+        )  # fmt: skip
 
 
 def analysis(

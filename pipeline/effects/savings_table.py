@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -16,16 +15,13 @@ from pipeline import database
 from pipeline.database import Connection
 from pipeline.effects.analysis import Analysis
 from pipeline.effects.difference import Difference, matched_difference
-from pipeline.effects.jackknife import TOO_FEW_CLUSTERS
+from pipeline.effects.rows import Row, withheld
 from pipeline.effects.sample import BoolArray, FloatArray, MatchedSample
 from pipeline.effects.savings import Net, savings
 from pipeline.run import Run
 from pipeline.study.step import COHORT, Calendar
 from pipeline.tables import codes
 
-Row = dict[str, Any]
-PERSONS_BEHIND = ("n_comparison", "n_entered", "n_paid_treated", "n_paid_comparison", "largest_share")
-"""Columns of the raw table that are not published: the persons its figures rest on, for the disclosure control."""
 EUROS = {
     "allowances": ("allowance_eur",),
     "sickness_allowances": ("sickness_eur",),
@@ -124,7 +120,7 @@ def figures_of(found: Analysis, months: int, cost: Cost) -> dict[str, Row]:
             "gross_eur_per_person": made.gross.value, "gross_ci_low": made.gross.ci_low,
             "gross_ci_high": made.gross.ci_high, "gross_total_eur": made.gross_total_eur,
             "days_avoided_per_person": None if part else made.days_avoided.value,
-            "reason": TOO_FEW_CLUSTERS if paid.estimate.reason == TOO_FEW_CLUSTERS else None,
+            "reason": withheld(paid.estimate, None),
         } | ({} if made.net is None else _net(made.net))  # fmt: skip
     return rows
 

@@ -63,6 +63,7 @@ PLATFORM = _key("platform_id", T, "plateforme", "platform", source="register of 
 QUARTER = _key("quarter", T, "trimestre", "quarter", source="quarter of the event; `all` for the total")
 UNIT = _dimension("unit", T, "unité de la ligne", "unit of the row", "unit of the outcome", codes=c.UNIT,
                   nullable=False)  # fmt: skip
+PAIR_CLUSTERED = "clustered on matched sets, départements held fixed: too short for anything but these départements"
 INTERVAL = "delete-one-département jackknife, t(G-1), at the protocol's level"
 
 
@@ -101,6 +102,14 @@ IMPACT = _table(
     _estimate("e_value", "E-value de l'effet", "E-value of the effect", "risk ratio",
               "VanderWeele and Ding 2017: unmeasured confounding needed to explain the effect away"),
     _flag("is_headline", "résultat principal", "headline result", "ITT, days_on_leave, primary horizon, all"),
+    _estimate("e_value_bound", "E-value de la borne de l'intervalle", "E-value of the interval's bound", "risk ratio",
+              "as e_value, for the bound nearest to no effect; 1 where the interval holds no effect"),
+    _estimate("randomisation_p", "valeur p par permutation des désignations", "randomisation p-value", "share",
+              "exchange of designations over départements; empty under the protocol's number of treated départements"),
+    _estimate("individual_ci_low", "borne basse, niveau individuel seul", "lower bound, individual level only",
+              "see unit", PAIR_CLUSTERED),
+    _estimate("individual_ci_high", "borne haute, niveau individuel seul", "upper bound, individual level only",
+              "see unit", PAIR_CLUSTERED),
     UNIT,
     description="Treated minus comparison for each outcome, horizon and pre-specified subgroup.",
 )  # fmt: skip
@@ -242,7 +251,11 @@ SENSITIVITY = _table(
               "unit of the outcome", "the headline computed again with one decision changed"),
     *_interval("unit of the outcome"),
     _dimension("description", T, "décision modifiée", "decision changed", "the protocol", nullable=False),
-    description="The headline under other decisions, one changed at a time.",
+    _estimate("p_holm", "valeur p de l'interaction, corrigée", "p-value of the interaction, adjusted", "share",
+              "interactions alone: Holm over the subgroups of the estimand; empty under the protocol's number of "
+              "treated départements"),
+    description="The headline under other decisions, one changed at a time; `interaction_` rows: the effect in one "
+                "half of a pre-specified subgroup minus the effect in the other.",
 )  # fmt: skip
 
 PLACEBO = _table(
