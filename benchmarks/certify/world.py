@@ -25,6 +25,7 @@ from pipeline.effects.difference import matched_difference
 from pipeline.effects.jackknife import Estimate, two_sided_p
 from pipeline.effects.whole import units_under
 from pipeline.home import Home, Landing
+from pipeline.matching.passage import Passage
 from pipeline.matching.step import match
 from pipeline.protocol import Protocol
 from pipeline.run import Run
@@ -101,7 +102,10 @@ def _analysed(
     outcomes = named(outcomes_of(connection, protocol, dates, together, days), MONTHS)
     events = named(events_of(connection, protocol, dates, together))
     return {
-        estimand: analysis(estimand, members, units[estimand], outcomes, events, {MONTHS: days}, protocol.inference)
+        # Leave the gate did not give: what it would have withheld is measured too, and told apart.
+        estimand: analysis(
+            Passage(estimand, "warn"), members, units[estimand], outcomes, events, {MONTHS: days}, protocol.inference
+        )
         for estimand in ESTIMANDS
         if pc.any(pc.equal(members["estimand"], estimand)).as_py()
     }

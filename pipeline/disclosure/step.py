@@ -33,6 +33,7 @@ from pipeline.identity.step import paths as pseudonymised
 from pipeline.leave.comparison import LEAVES
 from pipeline.leave.plausibility import FLAGGED_ROWS, quality_with_flags
 from pipeline.leave.step import STEP as LEAVE
+from pipeline.matching.passage import passages
 from pipeline.protocol import Protocol
 from pipeline.run import Run, StepReport
 from pipeline.study.activity.tables import activity
@@ -188,13 +189,13 @@ def _microdata(run: Run, report: StepReport) -> tuple[pa.Table, Microdata | None
     home, release, protocol = run.home, run.release, run.protocol
     declared = published("microdata")
     empty = declared.schema.empty_table().drop_columns([RELEASE.name])
-    verdicts = json.loads(home.artefact(release, EFFECTS, "facts", "json").read_text(encoding="utf-8"))
+    allowed = passages(home.artefact(release, MATCHING, "gate", "json"))
     frozen = ledger.frozen_blocks(home.ledger, before=release)
     blocks: dict[str, pa.Table] = dict(frozen)
     found: Analysis | None = None
     rows: pa.Table | None = None
-    if verdicts["gate"]["ITT"]["status"] != "fail":
-        found = open_estimand(run, "ITT")
+    if "ITT" in allowed:
+        found = open_estimand(run, allowed["ITT"])
     if found is not None and found.members.num_rows:
         dates = Calendar.load(home.artefact(release, COHORT, "calendar", "json"))
         wanted = persons.complete_quarters(found, protocol, dates.follow_up_end)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.effects.difference import Difference, matched_difference
 from pipeline.effects.sample import BoolArray, FloatArray, MatchedSample
+from pipeline.matching.passage import Passage
 from pipeline.protocol import Inference
 
 OUTCOME_UNITS = {
@@ -106,13 +107,13 @@ class Analysis:
 
 
 def analysis(
-    estimand: str, members: pa.Table, units: pa.Table, outcomes: pa.Table, events: pa.Table,
+    passage: Passage, members: pa.Table, units: pa.Table, outcomes: pa.Table, events: pa.Table,
     horizons_days: dict[int, int], rule: Inference,
 ) -> Analysis:  # fmt: skip
     """Assemble an estimand from its tables.
 
     Args:
-        estimand: ITT or ATT.
+        passage: the gate's leave to read outcomes of the estimand.
         members: table `members`.
         units: table `units`.
         outcomes: table `outcomes`.
@@ -120,6 +121,7 @@ def analysis(
         horizons_days: months -> days.
         rule: inference section of the protocol.
     """
+    estimand = passage.estimand
     mine = members.filter(pc.equal(members["estimand"], estimand)).sort_by("member")
     own = units.filter(pc.equal(units["estimand"], estimand)).sort_by("unit")
     described = own.take(pa.array(np.searchsorted(own["unit"].to_numpy(), mine["unit"].to_numpy())))

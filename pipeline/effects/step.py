@@ -31,6 +31,7 @@ from pipeline.effects.savings_table import savings_rows
 from pipeline.effects.sensitivity import e_value_of_difference, outcome_standard_deviation
 from pipeline.effects.specifications import specifications
 from pipeline.effects.subgroups import HALVES, interactions
+from pipeline.matching.passage import Passage, passages
 from pipeline.protocol import Protocol
 from pipeline.run import Run, StepReport
 from pipeline.study.states import member_states, weekly_states
@@ -47,16 +48,17 @@ GATE, PLACEBO = "gate", "placebo"
 def estimate(run: Run) -> StepReport:
     """Write the estimate tables `impact`, curves, `savings`, `balance`, `sensitivity`, `placebo`, `power`, `flow`."""
     home, release, protocol = run.home, run.release, run.protocol
-    verdicts = json.loads(home.artefact(release, MATCHING, "gate", "json").read_text(encoding="utf-8"))
-    held = {name: GATE for name in ESTIMANDS if verdicts[name]["status"] == "fail"}
+    judged = home.artefact(release, MATCHING, "gate", "json")
+    allowed = passages(judged)
+    held = {name: GATE for name in ESTIMANDS if name not in allowed}
     tables: dict[str, list[Row]] = {
         name: [] for name in ("impact", "return_to_work_curve", "on_leave_curve", "savings", "power")
     }
-    report, facts = StepReport(), {"gate": verdicts}
+    report, facts = StepReport(), {"gate": json.loads(judged.read_text(encoding="utf-8"))}
     with database.connect(home.scratch) as connection:
         open_study(connection, home, release)
         dates = Calendar.load(home.artefact(release, COHORT, "calendar", "json"))
-        opened = {name: open_estimand(run, name) for name in ESTIMANDS if name not in held}
+        opened = {name: open_estimand(run, allowed[name]) for name in ESTIMANDS if name in allowed}
         opened = {name: found for name, found in opened.items() if found.members.num_rows}
         held |= {name: GATE for name in ESTIMANDS if name not in opened}
         run.progress("estimating", 0, 4)
@@ -97,8 +99,8 @@ def estimate(run: Run) -> StepReport:
     return report
 
 
-def open_estimand(run: Run, estimand: str) -> Analysis:
-    """Outcomes of one estimand: called only for those the gate let through."""
+def open_estimand(run: Run, passage: Passage) -> Analysis:
+    """The matched sample of an estimand with its outcomes, for whoever has the gate's leave to read them."""
     read = {
         name: pq.read_table(run.home.artefact(run.release, step, name))
         for step, name in (
@@ -110,7 +112,7 @@ def open_estimand(run: Run, estimand: str) -> Analysis:
     }
     protocol = run.protocol
     return analysis(
-        estimand, read["members"], read["units"], read["outcomes"], read["events"],
+        passage, read["members"], read["units"], read["outcomes"], read["events"],
         protocol.study.horizons_days, protocol.inference,
     )  # fmt: skip
 

@@ -16,6 +16,7 @@ from pipeline.effects.analysis import OUTCOME_UNITS
 from pipeline.effects.step import estimate, open_estimand
 from pipeline.home import Home
 from pipeline.leave.step import rebuild_leaves
+from pipeline.matching.passage import passages
 from pipeline.matching.step import match
 from pipeline.run import Run, StepReport
 from pipeline.study.cohort import build_cohort
@@ -116,7 +117,7 @@ def test_a_fair_comparison_is_stated_for_every_outcome_and_horizon(estimated: tu
 
 def test_the_curve_of_returns_and_the_published_share_are_the_same_quantity(estimated: tuple[Run, StepReport]) -> None:
     run, _ = estimated
-    found = open_estimand(run, "ITT")
+    found = open_estimand(run, passages(run.home.artefact(RELEASE, "matching", "gate", "json"))["ITT"])
     share = found.horizons[12].outcomes["sustained_return_to_work"]
     first = (found.event == "sustained_return_to_work") & (found.event_day < 365)
     known = found.horizons[12].known("sustained_return_to_work")
