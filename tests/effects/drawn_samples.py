@@ -78,7 +78,7 @@ def drawn_analysis(
     }  # fmt: skip
     members |= {name: values for name, values in columns.items() if name in ("time_zero", "days_before")}
     horizon = Horizon(
-        365, np.ones(n, dtype=bool), {"days_on_leave": days_on_leave.astype(float)}, np.zeros(n)
+        365, np.ones(n, dtype=bool), {"days_on_leave": days_on_leave.astype(float)}, {}
     )  # fmt: skip
     units = {name: pa.array(values) for name, values in columns.items()}
     return Analysis(
