@@ -16,8 +16,9 @@ from pipeline.effects.sample import MatchedSample
 from tests.study.worlds import PROTOCOL, World, day
 
 
-def drawn_effects(share: float, effect: float, other: float = 0.0, seed: int = 0) -> tuple[Estimate, Estimate, Estimate]:
+def drawn_effects(share: float, effect: float, other: float = 0.0) -> tuple[Estimate, Estimate, Estimate]:
     """ITT, ATT and share accompanied where accompaniment moves days by `effect` and a platform all by `other`."""
+    seed = 0
     rng = np.random.default_rng(seed)
     sample = drawn_sample(4000, 8, 12, seed=seed)
     accompanied = sample.treated & (rng.random(sample.n_rows) < share)
@@ -49,9 +50,7 @@ def test_each_departement_is_left_out_of_all_three_at_once():
     itt, att, share = drawn_effects(0.3, -20)
     _, distance = coherence(itt, att, share)
     for code, value in zip(distance.replicates.department, distance.replicates.value, strict=True):
-        parts = [
-            dict(zip(e.replicates.department, e.replicates.value, strict=True))[code] for e in (itt, share, att)
-        ]
+        parts = [dict(zip(e.replicates.department, e.replicates.value, strict=True))[code] for e in (itt, share, att)]
         assert value == pytest.approx(parts[0] - parts[1] * parts[2])
 
 

@@ -167,9 +167,7 @@ def test_the_facts_hold_the_coherence_of_the_two_effects_and_the_complier_effect
     run, report = estimated
     told, impact = facts(run), read(estimated[0], "impact")
     main = impact[(impact["outcome"] == "days_on_leave") & (impact["horizon_months"] == 12)]
-    itt, att = (
-        main[(main["estimand"] == e) & (main["stratum"] == "all")]["difference"].item() for e in ("ITT", "ATT")
-    )
+    itt, att = (main[(main["estimand"] == e) & (main["stratum"] == "all")]["difference"].item() for e in ("ITT", "ATT"))
     share = told["uptake"]["n_accompanied"] / told["uptake"]["n_treated"]
     assert told["coherence"]["value"] == pytest.approx(itt - told["coherence"]["through_accompaniment"])
     assert told["coherence"]["through_accompaniment"] == pytest.approx(share * att, rel=0.05, abs=0.2)

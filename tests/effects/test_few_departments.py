@@ -77,7 +77,8 @@ def test_with_two_no_interval_is_pretended(departments):
 )
 def test_a_p_value_needs_six(departments, has_interval, has_p_value):
     sample, rng = drawn_sample(400, departments, 12, seed=2), np.random.default_rng(2)
-    found = drawn_analysis(sample, rng.normal(100, 20, sample.n_rows), sex=rng.choice(["female", "male"], sample.n_rows))
+    outcome, sex = rng.normal(100, 20, sample.n_rows), rng.choice(["female", "male"], sample.n_rows)
+    found = drawn_analysis(sample, outcome, sex=sex)
     row = _effect(found, PROTOCOL, "days_on_leave", 12, None)
     assert math.isfinite(row["difference"])
     for column in ("ci_low", "individual_ci_low"):
@@ -92,7 +93,5 @@ def test_the_exchange_of_designations_above_sixteen_departements_is_drawn_with_t
     found = drawn_analysis(sample, np.random.default_rng(3).normal(100, 20, sample.n_rows))
     row = _effect(found, PROTOCOL, "days_on_leave", 12, None)
     outcome = found.horizons[12].outcomes["days_on_leave"]
-    again, other = (
-        randomisation_p_value(sample, outcome, seed=seed) for seed in (PROTOCOL.seeds.randomisation, 12345)
-    )
+    again, other = (randomisation_p_value(sample, outcome, seed=seed) for seed in (PROTOCOL.seeds.randomisation, 12345))
     assert row["randomisation_p"] == again != other
