@@ -1,14 +1,13 @@
 """Everything that is estimated, for about 100,000 treated persons: `python -m benchmarks.estimates`.
 
-From a population of payment lines (`benchmarks.population`) the steps `leave` and `cohort` are run untimed; then, each in a
-process of its own so that peak memory is its own:
+From a population of payment lines (`benchmarks.population`), after the steps `leave` and `cohort`; each in a process of
+its own so that peak memory is its own:
 
 - `matching`: scores, matched sets, balance and gate, both estimands.
 - `outcomes`: days, euros, events and states of all members.
 - `effects`: differences and intervals, strata, curves, savings, falsification, specification curve.
 
-The gate is told to pass: the population has no likeness to spare, and a withheld estimand would cost nothing. Results go
-to `benchmarks/results/estimates.json`.
+The gate is told to pass, for a withheld estimand costs nothing. Results go to `benchmarks/results/estimates.json`.
 """
 
 from __future__ import annotations

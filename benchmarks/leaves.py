@@ -105,7 +105,7 @@ def accompany(run: Run, lines: int, wanted: int | None = None) -> dict[str, Any]
             database.view(connection, name, source(run, name))
         database.view(connection, "leave_spells", run.home.artefact(RELEASE, "leave", "leave_spells"))
         database.create(connection, "contacts", CONTACTS, {
-            "opening": OPENING.item(), "closing": CLOSING.item(), 
+            "opening": OPENING.item(), "closing": CLOSING.item(),
             "wanted": math.ceil(lines * ACCOMPANIED_PER_LINE) if wanted is None else wanted,
         })  # fmt: skip
         tables = {table.name: table for table in INTERMEDIATE}

@@ -132,6 +132,7 @@ class Savings(_Section):
     invalidity_share_category_1: Share
     invalidity_share_category_2: Share
     invalidity_share_category_3: Share
+    tariff_year: int = Field(ge=2018, description="year whose rules of 1 January price both arms (ceilings.csv)")
 
 
 class Disclosure(_Section):

@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 from pipeline.disclosure.hierarchy import Hierarchy
 from pipeline.disclosure.microdata import AnonymisedMicrodata, anonymise
 from pipeline.effects.analysis import Analysis
-from pipeline.effects.step import strata_of
 from pipeline.protocol import Protocol
 from pipeline.study.covariates import band_label
 from pipeline.study.states import CENSORED
+from pipeline.study.strata import strata_of
 from pipeline.tables import codes
 from pipeline.tables.published import RELEASE, published
 
@@ -95,7 +95,7 @@ def frame(found: Analysis, person_id: pa.ChunkedArray, protocol: Protocol, twelv
         twelve_month_state: str[n], state at the primary horizon.
     """
     six, year = (found.horizons[m] for m in (6, protocol.study.primary_horizon_months))
-    strata, disclosure = strata_of(found, protocol), protocol.disclosure
+    strata, disclosure = strata_of(found.units, protocol), protocol.disclosure
     weight = found.sample.weights(eligible=year.complete)
     treated = found.sample.treated
     sector = pc.fill_null(found.units["sector"], "unknown")

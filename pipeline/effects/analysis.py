@@ -33,13 +33,13 @@ class Horizon:
         days: length of the horizon.
         complete: bool[n], followed to the horizon.
         outcomes: outcome -> float64[n]; nan where unknown.
-        invalidity_eur: float64[n].
+        euros: column of the table `outcomes` in euros -> float64[n], what savings add up.
     """
 
     days: int
     complete: BoolArray
     outcomes: dict[str, FloatArray]
-    invalidity_eur: FloatArray
+    euros: dict[str, FloatArray]
 
     def known(self, outcome: str) -> BoolArray:
         """bool[n]: members whose outcome is complete and known."""
@@ -140,7 +140,8 @@ def analysis(
             "allowance_eur": _numbers(table["allowance_eur"]),
         }
         complete = table["complete"].to_numpy(zero_copy_only=False).astype(np.bool_)
-        found[months] = Horizon(days, complete, values, _numbers(table["invalidity_eur"]))
+        euros = {name: _numbers(table[name]) for name in table.column_names if name.endswith("_eur")}
+        found[months] = Horizon(days, complete, values, euros)
     return Analysis(
         estimand, mine, described, found,
         happened["event"].to_numpy(zero_copy_only=False), _numbers(happened["event_day"]),

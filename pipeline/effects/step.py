@@ -11,7 +11,8 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-import pyarrow.compute as pc
+import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import database
@@ -19,7 +20,6 @@ from pipeline.database import Connection
 from pipeline.effects.analysis import OUTCOME_UNITS, Analysis, analysis
 from pipeline.effects.coherence import coherence, complier_effect, uptake
 from pipeline.effects.curves import incidence_curves, share_curves
-from pipeline.effects.difference import matched_difference
 from pipeline.effects.falsification import placebos
 from pipeline.effects.jackknife import Estimate
 from pipeline.effects.placebo import PlaceboVerdict
@@ -27,20 +27,19 @@ from pipeline.effects.power import minimum_detectable_effect
 from pipeline.effects.randomisation import randomisation_p_value
 from pipeline.effects.rows import Row, difference_row, raw_frame, withheld
 from pipeline.effects.sample import BoolArray
-from pipeline.effects.savings import savings
+from pipeline.effects.savings_table import savings_rows
 from pipeline.effects.sensitivity import e_value_of_difference, outcome_standard_deviation
 from pipeline.effects.specifications import specifications
 from pipeline.effects.subgroups import HALVES, interactions
 from pipeline.protocol import Protocol
 from pipeline.run import Run, StepReport
-from pipeline.study.covariates import band_label, bands
 from pipeline.study.states import member_states, weekly_states
 from pipeline.study.step import COHORT, ESTIMANDS, MATCHING, OUTCOMES_STEP, Calendar, open_study
+from pipeline.study.strata import ALL, DEPARTMENT, expected_strata, strata_of
 from pipeline.tables import codes
 
 STEP = "effects"
 HEADLINE = ("ITT", "days_on_leave")
-STRATA = ("risk", "status", "sex", "age_band", "cause", "elapsed_band")
 STRATUM_OUTCOMES = ("days_on_leave", "sustained_return_to_work")
 GATE, PLACEBO = "gate", "placebo"
 
@@ -72,13 +71,15 @@ def estimate(run: Run) -> StepReport:
             tables["impact"] += _impact(protocol, estimand, found, reason)
             tables["sensitivity"] += _interactions(protocol, estimand, found, reason)
             tables["power"] += _power(protocol, estimand, opened.get(estimand))
-            tables["savings"] += _savings(connection, run, dates, estimand, found, reason)
+            tables["savings"] += savings_rows(connection, run, dates, estimand, found, reason)
             tables["on_leave_curve"] += _on_leave(run, estimand, found, reason)
             tables["return_to_work_curve"] += _incidence(protocol, estimand, found, reason)
         run.progress("estimating", 3, 4)
         facts |= _coherence(connection, protocol, opened, held)
+        balance_groups = _balance_groups(connection, run)
     tables["placebo"] = [_placebo_row(verdict, tested.get(verdict.test)) for verdict in verdicts_of]
     tables["balance"] = pq.read_table(home.artefact(release, MATCHING, "balance")).to_pylist()
+    tables["balance_groups"] = balance_groups
     frames = {name: raw_frame(name, rows) for name, rows in tables.items()}
     facts["held"] = held
     for name, frame in frames.items():
@@ -114,41 +115,6 @@ def open_estimand(run: Run, estimand: str) -> Analysis:
     )  # fmt: skip
 
 
-def strata_of(found: Analysis, protocol: Protocol) -> dict[str, np.ndarray]:
-    """Stratum of each member, by its own characteristics before time zero (a set belongs where its treated belongs)."""
-    units, study = found.units, protocol.study
-    age = bands(units["age"].to_numpy().astype(np.int64), study.age_bands)
-    elapsed = bands(pc.fill_null(units["elapsed"], 0).to_numpy().astype(np.int64), study.elapsed_bands)
-    ald = units["ald"].to_numpy(zero_copy_only=False)
-    risk = units["risk"].to_numpy(zero_copy_only=False)
-    return {
-        "risk": risk,
-        "status": units["status"].to_numpy(zero_copy_only=False),
-        "sex": units["sex"].to_numpy(zero_copy_only=False),
-        "age_band": np.array([band_label(i, study.age_bands) for i in age], dtype=object),
-        "cause": np.where(risk == "sickness", np.where(ald, "sickness_ald", "sickness"), "work_injury").astype(object),
-        "elapsed_band": np.array([band_label(i, study.elapsed_bands) for i in elapsed], dtype=object),
-    }
-
-
-def expected_strata(protocol: Protocol, estimand: str) -> dict[str, tuple[str, ...]]:
-    """Strata that are always published, whoever is in them: presence must not depend on the data."""
-    study = protocol.study
-    listed = {
-        "risk": ("sickness", "work_injury"),
-        "status": tuple(code.code for code in codes.STATUS if code.code != "*"),
-        "sex": ("male", "female"),
-        "age_band": tuple(band_label(i, study.age_bands) for i in range(len(study.age_bands))),
-        "cause": tuple(code.code for code in codes.CAUSE if code.code != "*"),
-        "elapsed_band": tuple(band_label(i, study.elapsed_bands) for i in range(len(study.elapsed_bands))),
-    }
-    if estimand == "ITT":  # time zero is the same elapsed day for everyone
-        listed["elapsed_band"] = (
-            band_label(int(bands(np.array([study.trigger_days]), study.elapsed_bands)[0]), study.elapsed_bands),
-        )
-    return listed
-
-
 def _impact(protocol: Protocol, estimand: str, found: Analysis | None, reason: str | None) -> Iterator[Row]:
     primary = protocol.study.primary_horizon_months
     wanted = [(outcome, months, "all", "all") for outcome in OUTCOME_UNITS for months in protocol.study.horizons_days]
@@ -158,7 +124,8 @@ def _impact(protocol: Protocol, estimand: str, found: Analysis | None, reason: s
         for stratum in listed
         for outcome in STRATUM_OUTCOMES
     ]
-    strata = strata_of(found, protocol) if found else {}
+    # A set belongs where its treated belongs.
+    strata = strata_of(found.units, protocol) if found else {}
     for outcome, months, kind, stratum in wanted:
         row: Row = {
             "estimand": estimand, "outcome": outcome, "horizon_months": months,
@@ -212,65 +179,6 @@ def _power(protocol: Protocol, estimand: str, found: Analysis | None) -> Iterato
                     "reason": withheld(difference.estimate, None),
                 }
             yield row
-
-
-def _savings(
-    connection: Connection, run: Run, dates: Calendar, estimand: str, found: Analysis | None, reason: str | None
-) -> Iterator[Row]:
-    for perimeter in (code.code for code in codes.PERIMETER):
-        for months, days in run.protocol.study.horizons_days.items():
-            row: Row = {"estimand": estimand, "perimeter": perimeter, "horizon_months": months, "reason": reason}
-            cost, contributions = _cost_per_person(connection, run, dates, estimand, days)
-            if found is not None and cost is not None:
-                horizon = found.horizons[months]
-                euros = horizon.outcomes["allowance_eur"]
-                if perimeter == "allowances_and_invalidity":
-                    euros = euros + horizon.invalidity_eur
-                rule, days_on_leave = run.protocol.inference, horizon.outcomes["days_on_leave"]
-                levels = {"level": rule.level, "minimum_clusters": rule.minimum_departments}
-                base = matched_difference(found.sample, euros, horizon.complete, **levels)  # type: ignore[arg-type]
-                on_leave = matched_difference(found.sample, days_on_leave, horizon.complete).value_comparison
-                result = savings(
-                    found.sample, euros, days_on_leave, horizon.complete, cost_per_person=cost,
-                    mean_daily_allowance=base.value_comparison / on_leave if on_leave else math.nan,
-                    **levels,  # type: ignore[arg-type]
-                )  # fmt: skip
-                treated = found.sample.treated & horizon.complete
-                row |= {
-                    "n_persons": result.n_persons, "n_comparison": result.n_comparison,
-                    "n_entered": contributions, "largest_share": _largest_share(euros[treated]),
-                    "gross_eur_per_person": result.gross.value, "cost_eur_per_person": cost,
-                    "net_eur_per_person": result.net.value, "net_ci_low": result.net.ci_low,
-                    "net_ci_high": result.net.ci_high, "gross_total_eur": result.gross_total_eur,
-                    "cost_total_eur": result.cost_total_eur, "net_total_eur": result.net_total_eur,
-                    "probability_net_positive": result.probability_net_positive,
-                    "cost_eur_per_day_avoided": result.cost_eur_per_day_avoided,
-                    "reason": withheld(base.estimate, reason),
-                }  # fmt: skip
-            yield row
-
-
-def _largest_share(values: np.ndarray) -> float:
-    """Largest contribution of one person to a sum of euros, for the dominance rule."""
-    total = float(np.sort(values).sum())
-    return float(values.max()) / total if values.size and total > 0 else 0.0
-
-
-def _cost_per_person(
-    connection: Connection, run: Run, dates: Calendar, estimand: str, days: int
-) -> tuple[float | None, int]:
-    """Platform costs up to the end of the entry window over the persons of the estimand entered by then."""
-    units = pq.read_table(run.home.artefact(run.release, COHORT, "units"), columns=["estimand", "arm", "time_zero"])
-    connection.register("cohort_units", units)
-    ((euros, persons),) = connection.execute(
-        "SELECT (SELECT sum(amount) FROM programme_costs WHERE last_day(CAST(month || '-01' AS DATE)) <= $end), "
-        "(SELECT count(*) FROM cohort_units WHERE estimand = $estimand AND arm = 'treated' "
-        "AND time_zero <= $end)",
-        {"end": (np.datetime64(dates.follow_up_end) - np.timedelta64(days, "D")).item(), "estimand": estimand},
-    ).fetchall()
-    if euros is None or not persons:
-        return None, int(persons)
-    return float(euros) / int(persons), int(persons)
 
 
 def _on_leave(run: Run, estimand: str, found: Analysis | None, reason: str | None) -> Iterator[Row]:
@@ -332,6 +240,27 @@ def _placebo_row(verdict: PlaceboVerdict, n_treated: int | None) -> Row:
         "ci_high": verdict.ci_high, "passed": verdict.passed, "description": verdict.description, "reason": None,
         "n_treated": n_treated,
     }  # fmt: skip
+
+
+def _balance_groups(connection: Connection, run: Run) -> list[Row]:
+    """Balance of every département of the register and of every stratum, whoever is in them."""
+    register = [code for (code,) in connection.execute("SELECT DISTINCT department_code FROM platforms").fetchall()]
+    expected = [
+        (estimand, kind, stratum)
+        for estimand in ESTIMANDS
+        for kind, listed in (
+            (ALL, (ALL,)),
+            (DEPARTMENT, sorted(register)),
+            *expected_strata(run.protocol, estimand).items(),
+        )
+        for stratum in listed
+    ]
+    keys = ["estimand", "stratum_type", "stratum"]
+    found = pd.read_parquet(run.home.artefact(run.release, MATCHING, "balance_summary"))
+    whole = pd.DataFrame(expected, columns=keys).merge(found, on=keys, how="left", validate="one_to_one")
+    whole[["n_treated", "n_comparison"]] = whole[["n_treated", "n_comparison"]].fillna(0)
+    rows: list[Row] = pa.Table.from_pandas(whole, preserve_index=False).to_pylist()
+    return rows
 
 
 def _interactions(protocol: Protocol, estimand: str, found: Analysis | None, reason: str | None) -> Iterator[Row]:

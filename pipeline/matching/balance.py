@@ -5,15 +5,17 @@ of the treated in the *original* sample, so that dropping units cannot make a di
 sorted values: row order never changes a bit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from pipeline.matching.problem import Bool, Float64, Int64
 from pipeline.matching.result import MatchedPairs, effective_sample_size
+
+Group = TypeVar("Group", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -118,9 +120,9 @@ def balance_table(covariates: Float64, names: Sequence[str], treated: Bool, weig
 
 
 def balance_by_group(
-    covariates: Float64, names: Sequence[str], treated: Bool, result: MatchedPairs, group: Int64
-) -> dict[int, BalanceTable]:
-    """Balance of the treated of each group (département) against their own matched controls.
+    covariates: Float64, names: Sequence[str], treated: Bool, result: MatchedPairs, groups: Mapping[Group, Bool]
+) -> dict[Group, BalanceTable]:
+    """Balance of the treated of each group (département, stratum) against their own matched controls.
 
     Differences are divided by the SD of *all* the treated, so that every group is measured with the same stick;
     "before" compares the group's treated with all controls.
@@ -130,24 +132,23 @@ def balance_by_group(
         names: The p column names.
         treated: bool[n].
         result: The matching.
-        group: Group of each treated unit, int64[n_treated].
+        groups: Group -> its treated units, bool[n_treated]; groups may overlap and may be empty.
 
     Returns:
-        One table per group, keys ascending.
+        One table per group, in their order. Statistics of an arm in which nobody is are NaN.
 
     Raises:
         ValueError: As `balance_table`.
     """
     weights = result.stacked_weights(treated)
     _check(covariates, names, treated, weights)
-    if group.shape != (result.n_treated,):
-        raise ValueError("group must have one value per treated unit.")
-    everyone = _Sample.of(np.ones(len(group), dtype=np.bool_), result.treated_weights, result.control_weights)
-    groups = [int(g) for g in np.unique(group)]
-    samples = []
-    for g in groups:
-        members = group == g
-        samples.append(_Sample.of(members, result.treated_weights * members, result.control_weights_of(members)))
+    if any(members.shape != (result.n_treated,) for members in groups.values()):
+        raise ValueError("a group must have one mark per treated unit.")
+    everyone = _Sample.of(np.ones(result.n_treated, dtype=np.bool_), result.treated_weights, result.control_weights)
+    samples = [
+        _Sample.of(members, result.treated_weights * members, result.control_weights_of(members))
+        for members in groups.values()
+    ]
     return dict(zip(groups, _tables(covariates, names, treated, everyone, samples), strict=True))
 
 

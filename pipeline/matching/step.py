@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.matching.balance import BalanceTable, balance_by_group
-from pipeline.matching.gate import GateFinding, GateRule, GateVerdict, gate
+from pipeline.matching.gate import GateFinding, GateRule
+from pipeline.matching.groups import SUMMARY, StratifiedBalance, published_balance
 from pipeline.matching.propensity import PropensityError
 from pipeline.matching.result import UnmatchedReason
 from pipeline.matching.units import Design, Matched, eligible, match_units
@@ -24,6 +24,9 @@ from pipeline.run import Run, StepReport
 from pipeline.study.covariates import STRICT
 from pipeline.study.step import COHORT, ESTIMANDS, FLOW_COLUMNS, MATCHING
 from pipeline.tables.intermediate import MEMBERS
+
+SHOWN = ["estimand", "covariate", "smd_before", "smd_after", "smd_limit", "variance_ratio_after", "ks_after"]
+"""Columns of the balance that the step's report shows."""
 
 
 def gate_rule(protocol: Protocol) -> GateRule:
@@ -40,24 +43,16 @@ def gate_rule(protocol: Protocol) -> GateRule:
     )
 
 
-def judge(matched: Matched, protocol: Protocol) -> tuple[GateVerdict, tuple[str, ...]]:
-    """The gate's verdict, overall and per treated département, and the département codes its groups stand for."""
-    codes = (
-        matched.units["department_code"].filter(pa.array(matched.treated)).to_numpy(zero_copy_only=False).astype(str)
-    )
-    listed, group = np.unique(codes, return_inverse=True)
-    by_group = balance_by_group(
-        matched.covariates, matched.names, matched.treated, matched.result, group.astype(np.int64)
-    )
-    verdict = gate(matched.balance, rule=gate_rule(protocol), by_group=by_group)
-    return verdict, tuple(listed)
-
-
 def match(run: Run) -> StepReport:
-    """Match both estimands; write `members`, `balance`, `matching` (who was lost) and the gate's verdicts."""
+    """Match both estimands; write who is in which set, who was lost, the balance and the gate's verdicts.
+
+    Files: `members`, `flow`, `balance` (everyone), `balance_groups` (every statistic of every département and stratum),
+    `balance_summary` (their worst ones), `gate`.
+    """
     units = pq.read_table(run.home.artefact(run.release, COHORT, "units"))
     report = StepReport()
     members, balances, flows, verdicts = [], [], [], {}
+    details, summaries, rule = [], [], gate_rule(run.protocol)
     for number, estimand in enumerate(ESTIMANDS):
         run.progress("matching", number, len(ESTIMANDS))
         mine = eligible(units, estimand)
@@ -67,14 +62,17 @@ def match(run: Run) -> StepReport:
             verdicts[estimand] = {"status": "fail", "sentences": [f"no comparison is possible: {error}"]}
             report.failures[f"balance:{estimand}"] = f"{estimand}: no comparison is possible: {error}"
             continue
-        verdict, departments = judge(matched, run.protocol)
-        sentences = [_sentence(finding, departments) for finding in verdict.findings]
+        balance = StratifiedBalance.of(matched, run.protocol, estimand)
+        verdict = balance.judge(rule)
+        sentences = [_sentence(finding, balance.departments) for finding in verdict.findings]
         verdicts[estimand] = {"status": verdict.status, "sentences": sentences}
         if verdict.status == "fail":
             worst = [s for s, f in zip(sentences, verdict.findings, strict=True) if f.status == "fail"]
             report.failures[f"balance:{estimand}"] = f"{estimand}: {'; '.join(worst[:4])}"
         members.append(matched.members(estimand))
-        balances.append(_balance_frame(matched.balance, estimand))
+        balances.append(published_balance(balance.whole, rule, estimand))
+        details.append(balance.details())
+        summaries.append(balance.summary(rule, verdict))
         flows.append(_matching_flow(matched, mine, estimand))
         report.figures[f"{estimand} gate"] = verdict.status
         report.figures[f"{estimand} treated matched"] = f"{matched.result.share_matched:.1%}"
@@ -82,14 +80,29 @@ def match(run: Run) -> StepReport:
     whole = pa.concat_tables(members) if members else MEMBERS.schema.empty_table()
     home, release = run.home, run.release
     pq.write_table(whole, home.artefact(release, MATCHING, "members"), compression="zstd")
-    balance = pd.concat(balances, ignore_index=True) if balances else pd.DataFrame()
-    flow = pd.concat(flows, ignore_index=True) if flows else pd.DataFrame()
-    balance.to_parquet(home.artefact(release, MATCHING, "balance"))
-    flow.to_parquet(home.artefact(release, MATCHING, "flow"))
+    frames = {
+        "balance": pd.concat(balances, ignore_index=True) if balances else pd.DataFrame(),
+        "balance_groups": pd.concat(details, ignore_index=True) if details else pd.DataFrame(),
+        "balance_summary": pd.concat(summaries, ignore_index=True)
+        if summaries
+        else pd.DataFrame(columns=list(SUMMARY)),
+        "flow": pd.concat(flows, ignore_index=True) if flows else pd.DataFrame(),
+    }
+    for name, frame in frames.items():
+        frame.to_parquet(home.artefact(release, MATCHING, name))
     home.artefact(release, MATCHING, "gate", "json").write_text(json.dumps(verdicts, indent=1), encoding="utf-8")
     report.rows["members"] = len(whole)
-    report.tables |= {"Balance": balance, "Matching": flow}
+    report.tables |= {
+        "Balance": frames["balance"].reindex(columns=SHOWN),
+        "Groups farthest apart": _farthest(frames["balance_summary"]),
+        "Matching": frames["flow"],
+    }
     return report
+
+
+def _farthest(summary: pd.DataFrame) -> pd.DataFrame:
+    """The ten départements and strata farthest apart."""
+    return summary.sort_values("smd_largest", ascending=False, kind="stable").drop(columns="n_comparison").head(10)
 
 
 def _sentence(finding: GateFinding, departments: tuple[str, ...]) -> str:
@@ -98,20 +111,6 @@ def _sentence(finding: GateFinding, departments: tuple[str, ...]) -> str:
     return (
         f"{what}{where} is {finding.value:.3f}, limit {finding.limit:.3f}, "
         f"chance reaches {finding.noise_bound:.3f}: {finding.status}"
-    )
-
-
-def _balance_frame(table: BalanceTable, estimand: str) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "estimand": estimand,
-            "covariate": [row.covariate for row in table.rows],
-            "smd_before": [row.smd_before for row in table.rows],
-            "smd_after": [row.smd_after for row in table.rows],
-            "variance_ratio_after": [row.variance_ratio_after for row in table.rows],
-            "ks_after": [row.ks_after for row in table.rows],
-            "n_treated": table.n_treated_matched,
-        }
     )
 
 

@@ -102,6 +102,7 @@ class Matched:
                 "department_code": taken["department_code"],
                 "time_zero": pa.array((start + elapsed).astype("datetime64[D]"), pa.date32()),
                 "level": pa.array(level[position_of[of_treated]]),
+                "status": taken["status"],
                 "wage": taken["wage"],
                 "days_before": taken["days_before"],
             }

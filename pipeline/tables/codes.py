@@ -320,8 +320,14 @@ unknown | inconnue | unknown
 """)
 PERIMETER = _published("""
 allowances | indemnités journalières | daily allowances
+sickness_allowances | dont maladie (hors temps partiel) | of which sickness (part-time apart)
+work_injury_allowances | dont accidents du travail et maladies professionnelles (hors temps partiel) | of which work accidents and occupational diseases (part-time apart)
+part_time_allowances | dont temps partiel thérapeutique, tous risques | of which therapeutic part-time, all risks
 allowances_and_invalidity | indemnités journalières et pensions d'invalidité | daily allowances and invalidity pensions
+allowances_same_tariff | indemnités journalières au barème d'une seule année | daily allowances at the tariff of one year
 """)
+ALLOWANCE_PARTS = ("sickness_allowances", "work_injury_allowances", "part_time_allowances")
+"""Perimeters that add up to `allowances`."""
 CAUSE = _published("""
 sickness | maladie | sickness
 sickness_ald | maladie, affection de longue durée | sickness, long-term illness scheme
@@ -580,6 +586,12 @@ employment_unknown | emploi avant l'arrêt inconnu | employment before the leave
 
 
 COVARIATE = _covariates()
+BALANCE_STRATUM_TYPE = _union(ALL, _published("department | département | département"), STRATUM_TYPE)
+GATE_STATUS = _published("""
+pass | dans les limites | within the limits
+warn | hors limite, dans la marge du hasard | beyond a limit, within what chance explains
+fail | hors limite, au-delà du hasard | beyond a limit and beyond chance
+""")
 PLACEBO_TEST = _published("""
 pre_period_days_itt | jours d'arrêt avant l'inclusion, exposés | days on leave before time zero, ITT
 pre_period_days_att | jours d'arrêt avant l'inclusion, accompagnés | days on leave before time zero, ATT

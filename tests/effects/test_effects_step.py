@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -19,6 +20,8 @@ from pipeline.matching.step import match
 from pipeline.run import Run, StepReport
 from pipeline.study.cohort import build_cohort
 from pipeline.study.step import measure_outcomes
+from pipeline.study.strata import expected_strata
+from pipeline.tables.codes import ALLOWANCE_PARTS, PERIMETER
 from tests.study.worlds import PROTOCOL, RELEASE, drawn_territory
 
 SPECIFICATIONS = {
@@ -124,6 +127,26 @@ def test_the_curve_of_returns_and_the_published_share_are_the_same_quantity(esti
     assert (ends <= 1 + 1e-9).all()
 
 
+def test_savings_are_the_other_side_of_the_euros_of_the_effects(estimated: tuple[Run, StepReport]) -> None:
+    run, _ = estimated
+    keys = ["estimand", "horizon_months"]
+    savings = read(run, "savings").set_index(keys)
+    by = {code.code: savings[savings["perimeter"] == code.code] for code in PERIMETER}
+    parts = sum(by[part]["gross_eur_per_person"] for part in ALLOWANCE_PARTS)
+    impact = read(run, "impact")
+    whole = impact[impact["stratum_type"] == "all"].set_index(keys)
+    for outcome, column in (("allowance_eur", "gross_eur_per_person"), ("days_on_leave", "days_avoided_per_person")):
+        effect = whole[whole["outcome"] == outcome]["difference"]
+        assert by["allowances"][column].to_dict() == pytest.approx((-effect).to_dict())
+    assert parts.to_dict() == pytest.approx(by["allowances"]["gross_eur_per_person"].to_dict())
+    assert (by["allowances"]["cost_eur_per_person"] > 0).all()
+    # Nobody is on an invalidity pension here: the wider perimeter holds the same euros.
+    assert (
+        by["allowances_and_invalidity"]["net_eur_per_person"].tolist()
+        == by["allowances"]["net_eur_per_person"].tolist()
+    )
+
+
 def test_the_specification_curve_has_every_row_and_starts_with_the_protocol(
     estimated: tuple[Run, StepReport],
 ) -> None:
@@ -219,6 +242,28 @@ def test_a_failed_gate_withholds_before_any_outcome_is_opened(prepared: Run, tmp
         assert (read(run, name)["reason"] == "gate").all(), name
     assert read(run, "placebo")["passed"].isna().all()
     assert not report.failures
+
+
+def test_the_balance_has_a_row_for_every_departement_of_the_register_and_every_stratum_whoever_is_in_them(
+    prepared: Run, estimated: tuple[Run, StepReport], tmp_path: Path
+) -> None:
+    run = copied(prepared, tmp_path)
+    platforms = run.home.artefact(RELEASE, "pseudonymise", "platforms")
+    register = pq.read_table(platforms)
+    opens_later = register.slice(0, 1).to_pylist()[0] | {"platform_id": "PDP-099", "department_code": "099"}
+    pq.write_table(pa.concat_tables([register, pa.Table.from_pylist([opens_later], register.schema)]), platforms)
+    fail_the_gate(run, "ITT", "ATT")
+    estimate(run)
+    keys = ["estimand", "stratum_type", "stratum"]
+    one, two = (read(which, "balance_groups").set_index(keys) for which in (estimated[0], run))
+    assert set(two.index) - set(one.index) == {("ITT", "department", "099"), ("ATT", "department", "099")}
+    assert two.xs("099", level="stratum")["n_treated"].eq(0).all()
+    assert one.equals(two.drop("099", level="stratum"))  # the gate withholds the effect, not its reason
+    for estimand in ("ITT", "ATT"):
+        kinds = {(kind, stratum) for kind, listed in expected_strata(PROTOCOL, estimand).items() for stratum in listed}
+        kinds |= {("all", "all"), *(("department", f"{number:03d}") for number in range(1, 5))}
+        assert set(one.loc[estimand].index) == kinds
+        assert one.loc[(estimand, "all", "all"), "verdict"] in ("pass", "warn")
 
 
 def test_a_failed_gate_withholds_its_own_estimand_alone(prepared: Run, tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_a_group_is_compared_with_the_controls_of_its_own_sets_on_the_common_sca
     covariates, treated = sample(60, 400, 0.5)
     result = matched(covariates, treated, ratio=2)
     group = np.arange(60) % 3
-    tables = balance_by_group(covariates, NAMES, treated, result, group)
+    tables = balance_by_group(covariates, NAMES, treated, result, {g: group == g for g in (0, 1, 2)})
     assert list(tables) == [0, 1, 2]
     assert sum(table.n_treated for table in tables.values()) == 60
     in_group = group[result.pairs.treated] == 1
@@ -135,8 +135,22 @@ def test_the_groups_add_up_to_the_whole() -> None:
     covariates, treated = sample(60, 400, 0.5)
     result = matched(covariates, treated)
     whole = balance_table(covariates, NAMES, treated, result.stacked_weights(treated))
-    one_group = balance_by_group(covariates, NAMES, treated, result, np.zeros(60, dtype=np.int64))
-    assert repr(one_group) == repr({0: whole})
+    one_group = balance_by_group(covariates, NAMES, treated, result, {"all": np.ones(60, dtype=np.bool_)})
+    assert repr(one_group) == repr({"all": whole})
+
+
+def test_a_group_says_the_same_whatever_groups_stand_beside_it_and_one_of_nobody_says_nothing() -> None:
+    covariates, treated = sample(60, 400, 0.5)
+    result = matched(covariates, treated, ratio=2)
+    half = np.arange(60) < 30
+    alone = balance_by_group(covariates, NAMES, treated, result, {"half": half})
+    groups = {"all": np.ones(60, dtype=np.bool_), "nobody": np.zeros(60, dtype=np.bool_), "half": half}
+    beside = balance_by_group(covariates, NAMES, treated, result, groups)
+    assert repr(beside["half"]) == repr(alone["half"])
+    assert (beside["nobody"].n_treated, beside["nobody"].ess_control) == (0, 0)
+    assert all(np.isnan([row.smd_after, row.ks_after, row.variance_ratio_after]).all() for row in beside["nobody"].rows)
+    with pytest.raises(ValueError, match="one mark per treated unit"):
+        balance_by_group(covariates, NAMES, treated, result, {"half": half[:-1]})
 
 
 def test_well_matched_arms_pass() -> None:

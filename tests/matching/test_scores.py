@@ -47,8 +47,8 @@ def worst(fit: Scored) -> float:
     """Largest |SMD| of the earlier days over the treated départements, after matching."""
     matched = fit.match(Design.of(PROTOCOL.matching), 3)
     code = matched.units["department_code"].to_numpy(zero_copy_only=False).astype(str)[matched.treated]
-    group = np.unique(code, return_inverse=True)[1].astype(np.int64)
-    tables = balance_by_group(matched.covariates, matched.names, matched.treated, matched.result, group)
+    groups = {department: code == department for department in np.unique(code)}
+    tables = balance_by_group(matched.covariates, matched.names, matched.treated, matched.result, groups)
     return max(abs(row.smd_after) for t in tables.values() for row in t.rows if row.covariate == "days_24m")
 
 
