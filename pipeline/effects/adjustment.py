@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from pipeline.effects.difference import Difference, individual_interval
 from pipeline.effects.jackknife import DEFAULT_VARIANCE, Replicates, Variance, interval, replicates_of
@@ -122,24 +123,21 @@ def weighted_difference(
         raise ValueError("A unit has no outcome: leave it out.")
     if not (weights[~treated] > 0).all():
         raise ValueError("Odds are positive.")
-    # A sum in the order of persons does not depend on the order given.
-    order = np.lexsort((values, department.astype(np.str_), person, ~treated))
-    treated, values, design = treated[order], values[order], _design(covariates[order], np.arange(order.size))
-    odds = np.where(treated, 1.0, weights[order])
-    codes, place = np.unique(department[order].astype(np.str_), return_inverse=True)
-    group = place * 2 + treated
-    width = design.shape[1]
-
-    def totals(columns: FloatArray) -> FloatArray:
-        """float64[départements, 2, q]: sums by département and arm, comparison first."""
-        summed = np.stack([np.bincount(group, column, 2 * codes.size) for column in columns.T], axis=1)
-        by_arm: FloatArray = summed.reshape(codes.size, 2, -1).astype(np.float64)
-        return by_arm
-
-    count = totals(np.ones((order.size, 1)))[..., 0]
-    gram = np.stack([totals(design * design[:, [j]])[:, 0] for j in range(width)], axis=1)
-    cross = totals(design * values[:, None])[:, 0]
-    mean_parts = totals(np.hstack([odds[:, None], (odds * values)[:, None], design * odds[:, None]]))
+    codes, place = np.unique(department.astype(np.str_), return_inverse=True)
+    # Sums follow département, arm and person, whatever the order given.
+    order = np.lexsort((values, person, treated, place))
+    treated, values, place = treated[order], values[order], place[order]
+    design, odds = _design(covariates[order], np.arange(order.size)), np.where(treated, 1.0, weights[order])
+    width, cuts = design.shape[1], np.searchsorted(2 * place + treated, np.arange(2 * codes.size + 1))
+    gram, cross = np.zeros((codes.size, width, width)), np.zeros((codes.size, width))
+    mean_parts = np.zeros((codes.size, 2, 2 + width))  # of each arm: odds, outcome and design weighted by them
+    with threadpool_limits(limits=1):  # more threads would add up in another order
+        for group in range(2 * codes.size):
+            rows, (code, arm) = slice(cuts[group], cuts[group + 1]), divmod(group, 2)
+            x, y, w = design[rows], values[rows], odds[rows]
+            mean_parts[code, arm] = np.concatenate([[w.sum(), w @ y], w @ x])
+            if arm == 0:
+                gram[code], cross[code] = x.T @ x, y @ x
 
     def effect(left_out: NDArray[np.integer]) -> float:
         keep = np.ones(codes.size, dtype=np.bool_)
@@ -151,7 +149,7 @@ def weighted_difference(
         residual = (sums[:, 1] - sums[:, 2:] @ beta) / sums[:, 0]
         return float(residual[1] - residual[0])
 
-    is_treated = count[:, 1] > 0
+    is_treated = np.diff(cuts)[1::2] > 0
     whole = effect(np.empty(0, dtype=np.int64))
     draws = Replicates(
         tuple(str(code) for code in codes), is_treated, np.array([effect(np.array([d])) for d in range(codes.size)])

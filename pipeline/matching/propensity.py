@@ -26,6 +26,7 @@ EXTREME_PROBABILITY = 1e-8
 """Fitted probabilities nearer than this to 0 or 1 are counted: many of them say that the arms hardly overlap."""
 
 _CLEARLY_INDEPENDENT = 1e-3
+_WITHIN_REACH = 15.0  # logits; the curvature is then at least 3e-7
 _GRADIENT_TOLERANCE = 1e-10
 _MAXIMUM_ITERATIONS = 100
 
@@ -150,7 +151,7 @@ def logit_scores(
         model: Any = cast(Any, LogisticRegression)(
             C=np.inf, solver="newton-cholesky", tol=_GRADIENT_TOLERANCE, max_iter=_MAXIMUM_ITERATIONS, warm_start=True
         )
-        model.coef_, model.intercept_ = _discriminant(standard, y, w)
+        model.coef_, model.intercept_ = _start(standard, y, w)
         with warnings.catch_warnings():
             warnings.simplefilter("error", ConvergenceWarning)
             try:
@@ -228,8 +229,21 @@ def _mean_squares(values: Float64, weights: Float64 | None) -> Float64:
     return np.asarray(np.einsum("ij,ij,i->j", values, values, weights) / weights.sum(), dtype=np.float64)
 
 
+def _start(standard: Float64, treated: Bool, weights: Float64 | None) -> tuple[Float64, Float64]:
+    """Where the iterations start: the discriminant, or no slope at all where it puts somebody out of reach.
+
+    A modality that is rare in one arm can have a discriminant of dozens of logits. There the likelihood has no curvature
+    left and Newton's steps nowhere to go.
+    """
+    slope, intercept = _discriminant(standard, treated, weights)
+    if np.abs(standard @ slope[0] + intercept).max() <= _WITHIN_REACH:
+        return slope, intercept
+    share = float(np.average(treated, weights=weights))
+    return np.zeros_like(slope), np.array([np.log(share / (1 - share))])
+
+
 def _discriminant(standard: Float64, treated: Bool, weights: Float64 | None) -> tuple[Float64, Float64]:
-    """Coefficients [1, p] and intercept [1] that a linear discriminant gives: where the iterations start.
+    """Coefficients [1, p] and intercept [1] that a linear discriminant gives.
 
     It is the likelihood's own maximum where covariates are normal with one covariance (Efron 1975, JASA 70:892), and
     saves half of the iterations elsewhere. Columns come centred.

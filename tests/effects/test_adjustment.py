@@ -168,3 +168,28 @@ def test_the_augmented_estimate_without_a_departement_fits_its_regression_again(
         residual = outcome - sm.OLS(outcome[controls], x[controls]).fit().predict(x)
         expected = residual[kept & treated].mean() - np.average(residual[controls], weights=odds[controls])
         assert found.replicates.value[position] == pytest.approx(expected)
+
+
+def test_the_order_of_units_changes_no_bit():
+    units = drawn_units(500, seed=3)
+    known = np.column_stack([units["severity"], units["person"] % 3 == 0]).astype(float)
+    order = np.random.default_rng(1).permutation(500)
+    one, two = (
+        weighted_difference(
+            units["treated"][rows], units["odds"][rows], units["department"][rows], units["person"][rows],
+            units["bent"][rows], known[rows],
+        ).estimate
+        for rows in (np.arange(500), order)
+    )  # fmt: skip
+    assert (one.value, one.ci_low, one.ci_high) == (two.value, two.ci_low, two.ci_high)
+
+
+def test_units_without_outcome_and_odds_that_are_none_are_refused():
+    units = drawn_units(100)
+    arguments = [units["treated"], units["odds"], units["department"], units["person"]]
+    with pytest.raises(ValueError, match="no outcome"):
+        weighted_difference(*arguments, np.full(100, np.nan), np.zeros((100, 1)))
+    with pytest.raises(ValueError, match="positive"):
+        weighted_difference(
+            units["treated"], np.zeros(100), units["department"], units["person"], np.zeros(100), np.zeros((100, 1))
+        )

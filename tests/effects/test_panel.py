@@ -47,7 +47,7 @@ def test_parallel_territories_without_noise_give_the_effect_to_the_last_digit():
 
 
 def one_opening_by_statsmodels(cells: Cells, opening: dt.date, left_out: str | None = None) -> float:
-    """Weighted least squares with a dummy for every département and month, months that straddle the opening left out."""
+    """Weighted least squares with a dummy for each département and month; months that straddle the opening left out."""
     rows = []
     for d, code in enumerate(cells.departments):
         for m, month in enumerate(cells.months):
@@ -107,12 +107,12 @@ def test_two_treated_departements_have_no_interval_and_no_history_no_estimate():
 
 def test_no_effect_is_found_as_rarely_as_the_level_says():
     openings = {f"0{number:02d}": dt.date(2021, 1 + number % 4, 1) for number in range(1, 9)}
-    worlds = 300
+    worlds = 150
     told = 0
     for seed in range(worlds):
         found = stacked_difference(*territory(openings, 16, noise=30, seed=seed), HORIZON)
         told += found.ci_low > 0 or found.ci_high < 0
-    assert told / worlds < 0.09  # 5 % and three standard errors of the simulation
+    assert told / worlds < 0.11  # 5 % and three standard errors of the simulation
 
 
 def test_rows_become_cells_whatever_their_order():
@@ -142,9 +142,13 @@ def test_leaves_count_in_the_month_and_departement_in_which_they_reach_the_trigg
     with database.connect() as connection:
         dates = world.open(connection)
         assert panel_difference(connection, PROTOCOL, dates) is None  # 001 has no leave before its opening
+<<<<<<< HEAD
+        rows = connection.sql("SELECT person, department_code, month::VARCHAR, days FROM panel_leaves").fetchall()
+=======
         rows = connection.sql(
             "SELECT person, department_code, CAST(month AS VARCHAR), days FROM panel_leaves"
         ).fetchall()
+>>>>>>> main
     assert sorted(rows) == [(1, "001", "2022-03-01", 40), (3, "059", "2020-03-01", 1)]
 
 

@@ -71,9 +71,8 @@ def test_the_p_values_are_adjusted_together():
 
 def test_with_fewer_than_six_treated_departements_there_is_an_interval_and_no_p_value():
     sample = drawn_sample(600, 5, 12, seed=3)
-    for each in interactions_of(
-        sample, np.random.default_rng(3).normal(size=sample.n_rows), characteristics(sample)
-    ).values():
+    outcome = np.random.default_rng(3).normal(size=sample.n_rows)
+    for each in interactions_of(sample, outcome, characteristics(sample)).values():
         assert math.isfinite(each.estimate.ci_low) and math.isnan(each.p_holm)
 
 
