@@ -230,16 +230,15 @@ def _mean_squares(values: Float64, weights: Float64 | None) -> Float64:
 
 
 def _start(standard: Float64, treated: Bool, weights: Float64 | None) -> tuple[Float64, Float64]:
-    """Where the iterations start: the discriminant, or no slope at all where it puts somebody out of reach.
+    """Where the iterations start: the discriminant, or zero where it puts somebody out of reach.
 
-    A modality that is rare in one arm can have a discriminant of dozens of logits. There the likelihood has no curvature
-    left and Newton's steps nowhere to go.
+    A modality that is rare in one arm can have a discriminant of dozens of logits, where the likelihood has no
+    curvature left and Newton's steps nowhere to go. At zero, probabilities of one half, the curvature is greatest.
     """
     slope, intercept = _discriminant(standard, treated, weights)
     if np.abs(standard @ slope[0] + intercept).max() <= _WITHIN_REACH:
         return slope, intercept
-    share = float(np.average(treated, weights=weights))
-    return np.zeros_like(slope), np.array([np.log(share / (1 - share))])
+    return np.zeros_like(slope), np.zeros_like(intercept)
 
 
 def _discriminant(standard: Float64, treated: Bool, weights: Float64 | None) -> tuple[Float64, Float64]:

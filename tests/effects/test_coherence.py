@@ -16,13 +16,7 @@ from pipeline.effects.sample import MatchedSample
 from tests.study.worlds import PROTOCOL, World, day
 
 
-<<<<<<< HEAD
 def drawn_effects(share: float, effect: float, other: float = 0.0) -> tuple[Estimate, Estimate, Estimate]:
-=======
-def drawn_effects(
-    share: float, effect: float, other: float = 0.0, seed: int = 0
-) -> tuple[Estimate, Estimate, Estimate]:
->>>>>>> main
     """ITT, ATT and share accompanied where accompaniment moves days by `effect` and a platform all by `other`."""
     seed = 0
     rng = np.random.default_rng(seed)

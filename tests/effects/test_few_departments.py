@@ -77,14 +77,8 @@ def test_with_two_no_interval_is_pretended(departments):
 )
 def test_a_p_value_needs_six(departments, has_interval, has_p_value):
     sample, rng = drawn_sample(400, departments, 12, seed=2), np.random.default_rng(2)
-<<<<<<< HEAD
     outcome, sex = rng.normal(100, 20, sample.n_rows), rng.choice(["female", "male"], sample.n_rows)
     found = drawn_analysis(sample, outcome, sex=sex)
-=======
-    found = drawn_analysis(
-        sample, rng.normal(100, 20, sample.n_rows), sex=rng.choice(["female", "male"], sample.n_rows)
-    )
->>>>>>> main
     row = _effect(found, PROTOCOL, "days_on_leave", 12, None)
     assert math.isfinite(row["difference"])
     for column in ("ci_low", "individual_ci_low"):

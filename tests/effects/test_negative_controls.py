@@ -123,18 +123,10 @@ def test_those_who_refused_are_the_treated_and_start_on_the_day_they_refused(ter
     asked = dict(connection.execute("SELECT person, event_date FROM agreements WHERE event = 'refusal'").fetchall())
     treated = [unit for unit in units.to_pylist() if unit["arm"] == "treated"]
     assert 30 < len(treated) <= len(asked)
-<<<<<<< HEAD
     assert all(unit["time_zero"] == asked[unit["person"]] for unit in treated)
     homes = {unit["department_code"] for unit in treated}
     assert homes == {"001", "002", "003", "004"}
     assert not homes & {unit["department_code"] for unit in units.to_pylist() if unit["arm"] == "comparison"}
-=======
-    assert {
-        person: zero.date() if hasattr(zero, "date") else zero for person, zero in treated["time_zero"].items()
-    } == {person: asked[person] for person in treated.index}
-    assert set(treated["department_code"]) == {"001", "002", "003", "004"}
-    assert not set(units[units["arm"] == "comparison"]["department_code"]) & set(treated["department_code"])
->>>>>>> main
 
 
 def test_where_refusing_means_nothing_the_test_passes_and_leaves_the_released_cohort_as_it_was(territory) -> None:

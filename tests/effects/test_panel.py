@@ -142,13 +142,7 @@ def test_leaves_count_in_the_month_and_departement_in_which_they_reach_the_trigg
     with database.connect() as connection:
         dates = world.open(connection)
         assert panel_difference(connection, PROTOCOL, dates) is None  # 001 has no leave before its opening
-<<<<<<< HEAD
         rows = connection.sql("SELECT person, department_code, month::VARCHAR, days FROM panel_leaves").fetchall()
-=======
-        rows = connection.sql(
-            "SELECT person, department_code, CAST(month AS VARCHAR), days FROM panel_leaves"
-        ).fetchall()
->>>>>>> main
     assert sorted(rows) == [(1, "001", "2022-03-01", 40), (3, "059", "2020-03-01", 1)]
 
 
