@@ -81,8 +81,10 @@ def main() -> None:
         parser.error("--worlds, --jobs and --persons must be at least 1")
     for effect in args.effect:
         store = Store(effect, args.persons)
+        if args.summary and not store.is_mine():
+            print(f"{store.path.name}: made by other code than this, or not made yet")
         if not args.summary:
-            run(store, list(range(1, args.worlds + 1)), args.jobs)
+            run(store.open(), list(range(1, args.worlds + 1)), args.jobs)
         records = [record for record in store.records() if record["seed"] <= args.worlds]
         print("\n".join(summary(effect, records)), flush=True)
 

@@ -64,18 +64,16 @@ def open_world(connection: Connection, world: World, protocol: Protocol, number:
         The study's calendar.
     """
     number = person_numbers(world) if number is None else number
-    for name, query in _pseudonymised(connection, world, number).items():
-        table = next(table for table in of_step("pseudonymise") if table.name == name)
-        missing = [column for column in table.names if column not in query[0]]
-        columns = ", ".join([*query[0], *(f"NULL AS {column}" for column in missing)])
-        connection.execute(f"CREATE TABLE {name} AS SELECT {table.select} FROM (SELECT {columns} FROM ({query[1]}))")
+    queries = _pseudonymised(connection, world, number)
+    for table in of_step("pseudonymise"):
+        query = queries.get(table.name, "SELECT 1 WHERE false")
+        filled = connection.sql(query).columns
+        missing = "".join(f", NULL AS {column}" for column in table.names if column not in filled)
+        connection.execute(
+            f"CREATE TABLE {table.name} AS SELECT {table.select} FROM (SELECT *{missing} FROM ({query}))"
+        )
     for name in _REGISTERED:
         connection.unregister(name)
-    for table in of_step("pseudonymise"):
-        empty = ", ".join(f"NULL AS {column}" for column in table.names)
-        connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {table.name} AS SELECT {table.select} FROM (SELECT {empty}) WHERE false"
-        )
     window = rebuild(connection, protocol)
     for table in of_step("leave"):
         if table.name in LEAVE_TABLES:
@@ -89,8 +87,8 @@ def open_world(connection: Connection, world: World, protocol: Protocol, number:
 _REGISTERED = ("lines_in", "register_in", "employment_in", "reports_in", "agreements_in", "platforms_in", "numbers")
 
 
-def _pseudonymised(connection: Connection, world: World, number: np.ndarray) -> dict[str, tuple[tuple[str, ...], str]]:
-    """Table -> its columns that are filled, and the query that makes them."""
+def _pseudonymised(connection: Connection, world: World, number: np.ndarray) -> dict[str, str]:
+    """Table -> the query that makes the columns that are filled."""
     identities = draw_identities(world)
     connection.register("lines_in", _lines(world, number))
     connection.register("employment_in", _employment(world, number))
@@ -105,12 +103,7 @@ def _pseudonymised(connection: Connection, world: World, number: np.ndarray) -> 
     ):
         connection.register(view, _rows(world, name, rows))
     return {
-        "persons": (
-            (
-                "person", "person_id", "sex", "birth_year", "death_date", "ald_start", "ald_end",
-                "invalidity_category", "invalidity_start", "retirement_date",
-            ),
-            f"""
+        "persons": f"""
             SELECT person, person::VARCHAR AS person_id, {_translated("BEN_SEX_COD", c.SEX)} AS sex,
                    nullif(BEN_NAI_ANN, 1600) AS birth_year, nullif(BEN_DCD_DTE, {_NO_DATE}) AS death_date,
                    nullif(ald_debut, {_NO_DATE}) AS ald_start, nullif(ald_fin, {_NO_DATE}) AS ald_end,
@@ -118,65 +111,42 @@ def _pseudonymised(connection: Connection, world: World, number: np.ndarray) -> 
                    nullif(invalidite_debut, {_NO_DATE}) AS invalidity_start,
                    nullif(retraite_debut, {_NO_DATE}) AS retirement_date
             FROM register_in WHERE is_last""",
-        ),
-        "person_history": (
-            (
-                "person", "valid_from", "department_code", "scheme", "social_class", "activity_code",
-                "employer_size", "reference_wage",
-            ),
-            f"""
+        "person_history": f"""
             SELECT person, valid_from,
                    CASE WHEN BEN_RES_DPT NOT IN ('099', '999') THEN BEN_RES_DPT END AS department_code,
                    {_translated("RGM_COD", c.SCHEME)} AS scheme, {_translated("csp", c.SOCIAL_CLASS)} AS social_class,
                    ape AS activity_code, {_translated("taille_entreprise", c.EMPLOYER_SIZE)} AS employer_size,
                    salaire_ref AS reference_wage
             FROM register_in""",
-        ),
-        "payment_lines": (
-            tuple(table.names for table in of_step("pseudonymise") if table.name == "payment_lines")[0],
-            "SELECT * FROM lines_in",
-        ),
-        "employment": (
-            tuple(table.names for table in of_step("pseudonymise") if table.name == "employment")[0],
-            "SELECT * FROM employment_in",
-        ),
-        "platforms": (
-            ("platform_id", "department_code", "designation_date", "opening_date", "closing_date", "status"),
-            f"""
+        "payment_lines": "SELECT * FROM lines_in",
+        "employment": "SELECT * FROM employment_in",
+        "platforms": f"""
             SELECT plateforme_id AS platform_id, code_departement AS department_code,
                    date_designation AS designation_date, date_ouverture AS opening_date, date_fin AS closing_date,
                    {_translated("statut", c.PLATFORM_STATUS)} AS status
             FROM platforms_in
             QUALIFY row_number() OVER (PARTITION BY plateforme_id ORDER BY delivery DESC) = 1""",
-        ),
-        "agreements": (
-            ("person", "case_number", "scope", "event", "event_date", "mode"),
-            f"""
+        "agreements": f"""
             SELECT n.person, {_CASES.format("a")} AS case_number,
                    {_translated("portee", c.AGREEMENT_SCOPE)} AS scope,
                    {_translated("evenement", c.AGREEMENT_EVENT)} AS event, date AS event_date,
                    {_translated("mode", c.AGREEMENT_MODE)} AS mode
             FROM agreements_in AS a JOIN numbers AS n USING (nir) WHERE n.person > 0""",
-        ),
-        "reports": (
-            (
-                "person", "case_number", "report_number", "platform_id", "birth_year", "stage", "referral_date",
-                "first_contact_date", "diagnosis_date", "plan_date", "report_date", "exit_date",
-            ),
-            # The last version of a report, valid, that no other report replaces.
-            f"""
+        # The last version of a report, valid, that no other report replaces.
+        "reports": f"""
             SELECT n.person, {_CASES.format("b")} AS case_number,
                    row_number() OVER (ORDER BY n.person, case_number, b.date_bilan, b.bilan_id) AS report_number,
                    b.plateforme_id AS platform_id, year(b.date_naissance) AS birth_year,
                    {_translated("b.type_bilan", c.REPORT_STAGE)} AS stage, b.date_signalement AS referral_date,
                    b.date_premier_contact AS first_contact_date, b.date_diagnostic AS diagnosis_date,
                    b.date_parcours AS plan_date, b.date_bilan AS report_date, b.date_sortie AS exit_date
-            FROM reports_in AS b JOIN numbers AS n USING (nir)
+            FROM reports_in AS b
+            JOIN numbers AS n USING (nir)
+            SEMI JOIN (SELECT bilan_id, max(version) AS version FROM reports_in GROUP BY bilan_id)
+                USING (bilan_id, version)
             WHERE n.person > 0 AND b.statut = 'VALIDE' AND b.bilan_id NOT IN (
                 SELECT remplace_bilan_id FROM reports_in
-                WHERE remplace_bilan_id IS NOT NULL AND remplace_bilan_id <> bilan_id)
-            QUALIFY b.version = max(b.version) OVER (PARTITION BY b.bilan_id)""",
-        ),
+                WHERE remplace_bilan_id IS NOT NULL AND remplace_bilan_id <> bilan_id)""",
     }  # fmt: skip
 
 

@@ -12,16 +12,19 @@ import os
 from pathlib import Path
 from typing import Any
 
-from benchmarks.certify.world import OUTCOMES
+from benchmarks.certify.world import DIAGNOSTICS, OUTCOMES
 from pipeline.protocol import Protocol
 from pipeline.release.version import code_version
 
 RESULTS = Path(__file__).parent.parent / "results"
-CELL = ("truth", "estimate", "se", "half_width", "individual_half_width")
-"""Figures of an outcome, in this order: an interval is its estimate, half a width on either side."""
+CELL = ("truth", "estimate", "half_width", "individual_half_width")
+"""Figures of an outcome, in this order: an interval is its estimate, half a width on either side.
+
+The standard error is half the width over Student's t with the estimand's `df`.
+"""
 N = ("itt", "contacted", "accompanied", "refused", "withdrawn")
 """Counts of persons of a world, in this order."""
-DIAGNOSTIC = ("difference", "se", "p")
+DIAGNOSTIC = ("difference", "p")
 """Figures of a diagnostic, in this order; p before any adjustment."""
 _MAKES_RECORDS = ("bridge.py", "naive.py", "world.py")
 
@@ -47,20 +50,30 @@ class Store:
             "n": N,
             "outcomes": OUTCOMES,
             "figures": CELL,
-            "diagnostics": DIAGNOSTIC,
+            "diagnostics": tuple(DIAGNOSTICS),
+            "diagnostic_figures": DIAGNOSTIC,
         }
-        if self.path.exists() and not self._is_mine():
-            self.path.replace(self.path.with_suffix(".former.jsonl"))
-        if not self.path.exists():
-            self._write([])
 
-    def _is_mine(self) -> bool:
+    def open(self) -> Store:
+        """Make the file ready for this code's records: a file of other code is put aside."""
+        if not self.is_mine():
+            if self.path.exists():
+                self.path.replace(self.path.with_suffix(".former.jsonl"))
+            self._write([])
+        return self
+
+    def is_mine(self) -> bool:
+        """Whether what is stored was made by this code, protocol and size."""
+        if not self.path.exists():
+            return False
         lines = self.path.read_text(encoding="utf-8").splitlines()
         return bool(lines) and lines[0] == _line(self.header)
 
     def records(self) -> list[dict[str, Any]]:
         """Worlds done, by seed; a line cut short by a crash is not one."""
-        found = {}
+        found: dict[int, dict[str, Any]] = {}
+        if not self.path.exists():
+            return []
         for line in self.path.read_text(encoding="utf-8").splitlines()[1:]:
             try:
                 record = json.loads(line)

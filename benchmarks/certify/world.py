@@ -25,6 +25,7 @@ from pipeline.effects.difference import matched_difference
 from pipeline.effects.jackknife import Estimate, two_sided_p
 from pipeline.effects.whole import units_under
 from pipeline.home import Home, Landing
+from pipeline.matching.passage import Passage
 from pipeline.matching.step import match
 from pipeline.protocol import Protocol
 from pipeline.run import Run
@@ -101,7 +102,10 @@ def _analysed(
     outcomes = named(outcomes_of(connection, protocol, dates, together, days), MONTHS)
     events = named(events_of(connection, protocol, dates, together))
     return {
-        estimand: analysis(estimand, members, units[estimand], outcomes, events, {MONTHS: days}, protocol.inference)
+        # Leave the gate did not give: what it would have withheld is measured too, and told apart.
+        estimand: analysis(
+            Passage(estimand, "warn"), members, units[estimand], outcomes, events, {MONTHS: days}, protocol.inference
+        )
         for estimand in ESTIMANDS
         if pc.any(pc.equal(members["estimand"], estimand)).as_py()
     }
@@ -129,9 +133,11 @@ Whatever is added here is recorded for every world and read by the summary.
 
 
 def certify(effect: str, seed: int, persons: int, protocol: Protocol | None = None) -> dict[str, Any]:
-    """The record of one world: `seed`, `n` and `uptake` of the truth (`store.N`), by estimand its gate, outcomes
-    (`OUTCOMES`, figures as in `store.CELL`) and diagnostics, the errors of the naive comparisons, and seconds (elapsed, of
-    processor).
+    """The record of one world.
+
+    It holds its seed, what the truth says of it (`n`, as in `store.N`, and `uptake`), by estimand the gate, outcomes
+    (`OUTCOMES`, figures as in `store.CELL`) and diagnostics (`store.DIAGNOSTIC`), the errors of the naive comparisons,
+    and seconds (elapsed, of processor).
 
     Args:
         effect: one of the simulator's effects.
@@ -146,13 +152,13 @@ def certify(effect: str, seed: int, persons: int, protocol: Protocol | None = No
     with tempfile.TemporaryDirectory(prefix="certify-") as folder, database.connect(threads=1) as connection:
         studied = study(connection, world, Path(folder), protocol)
         n = [truth["n"][name] for name in ("itt", "contacted", "accompanied", "refused", "withdrawn")]
-        record: dict[str, Any] = {"seed": seed, "n": n, "uptake": _short(truth["uptake"], 4)}
+        record: dict[str, Any] = {"seed": seed, "n": n, "uptake": _short(truth["uptake"])}
         for estimand in ESTIMANDS:
             record[estimand] = _estimates(studied, estimand, truth[estimand])
         true_att = truth["ATT"]["days_on_leave"][str(MONTHS)]
         naive = naive_comparisons(connection, protocol, studied.dates, studied.units, seed)
         record["naive"] = {
-            name: None if value is None or true_att is None else _short(value - true_att, 4)
+            name: None if value is None or true_att is None else _short(value - true_att)
             for name, value in naive.items()
         }
     record["seconds"] = [round(time.perf_counter() - started[0], 1), round(time.process_time() - started[1], 1)]
@@ -161,31 +167,31 @@ def certify(effect: str, seed: int, persons: int, protocol: Protocol | None = No
 
 def _estimates(studied: Studied, estimand: str, truth: dict[str, Any]) -> dict[str, Any]:
     gate = studied.gate[estimand]
-    cell: dict[str, Any] = {
-        "gate": gate["status"],
-        # What failed the gate; sentences on what lies within chance are many and decide nothing.
-        "failed": [sentence for sentence in gate["sentences"] if gate["status"] == "fail" and _fails(sentence)],
-    }
+    cell: dict[str, Any] = {"gate": gate["status"]}
+    # Sentences on what lies within chance are many and decide nothing.
+    if failed := [sentence for sentence in gate["sentences"] if gate["status"] == "fail" and _fails(sentence)]:
+        cell["failed"] = failed
     found = studied.found.get(estimand)
     if found is None:
         return cell
     differences = [found.difference(outcome, MONTHS) for outcome in OUTCOMES]
-    cell["n_treated"] = differences[0].n_treated
+    cell |= {"n_treated": differences[0].n_treated, "df": _short(differences[0].estimate.df)}
     cell["outcomes"] = [
         [
-            _short(truth[TRUTH_OF.get(outcome, outcome)][str(MONTHS)]),
-            _short(difference.estimate.value),
-            _short(difference.estimate.se, 4),
-            _short(_half(difference.estimate), 4),
-            _short(_half(difference.individual), 4),
+            _short(value)
+            for value in (
+                truth[TRUTH_OF.get(outcome, outcome)][str(MONTHS)],
+                difference.estimate.value,
+                _half(difference.estimate),
+                _half(difference.individual),
+            )
         ]
         for outcome, difference in zip(OUTCOMES, differences, strict=True)
     ]
-    cell["diagnostics"] = {}
-    for name, diagnostic in DIAGNOSTICS.items():
-        tested = diagnostic(studied, estimand)
-        if tested is not None:
-            cell["diagnostics"][name] = [_short(value, 4) for value in (tested.value, tested.se, two_sided_p(tested))]
+    cell["diagnostics"] = [
+        None if tested is None else [_short(tested.value), _short(two_sided_p(tested))]
+        for tested in (diagnostic(studied, estimand) for diagnostic in DIAGNOSTICS.values())
+    ]
     return cell
 
 
@@ -198,6 +204,6 @@ def _half(estimate: Estimate) -> float:
     return (estimate.ci_high - estimate.ci_low) / 2
 
 
-def _short(value: float | None, digits: int = 5) -> float | None:
-    """Significant digits: far below the spread between worlds."""
-    return None if value is None or math.isnan(value) else float(f"{value:.{digits}g}")
+def _short(value: float | None) -> float | None:
+    """Four significant digits: far below the spread between worlds."""
+    return None if value is None or math.isnan(value) else float(f"{value:.4g}")

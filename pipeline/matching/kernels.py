@@ -19,12 +19,12 @@ NO_CANDIDATE, CALIPER, EXHAUSTED = 1, 2, 3
 """Why a treated unit has no control: nobody admissible; nobody within the caliper; all within it already taken."""
 
 
-def _kernel(function: _Function) -> _Function:
+def compiled(function: _Function) -> _Function:
     """Compile without the GIL, cache the machine code on disk; type checkers keep the Python signature."""
     return cast(_Function, numba.njit(cache=True, nogil=True)(function))
 
 
-@_kernel
+@compiled
 def sort_ties_by_key(order: Int64, score: Float64, key: UInt64) -> None:
     """Put units of equal score in the order of their keys, in place.
 
@@ -45,7 +45,7 @@ def sort_ties_by_key(order: Int64, score: Float64, key: UInt64) -> None:
         start = stop
 
 
-@_kernel
+@compiled
 def split_by_segment(order: Int64, segment: Int64, n_segments: int) -> tuple[Int64, Int64]:
     """Stable counting sort of ordered units into segments; units with segment -1 are left out.
 
@@ -73,7 +73,7 @@ def split_by_segment(order: Int64, segment: Int64, n_segments: int) -> tuple[Int
     return units, start
 
 
-@_kernel
+@compiled
 def first_duplicate(units: Int64, start: Int64, score: Float64, key: UInt64) -> int:
     """First position whose unit has the score and the key of its neighbour in the same segment, or -1."""
     for s in range(len(start) - 1):
@@ -84,7 +84,7 @@ def first_duplicate(units: Int64, start: Int64, score: Float64, key: UInt64) -> 
     return -1
 
 
-@_kernel
+@compiled
 def insertion_points(
     score_treated: Float64,
     key_treated: UInt64,
@@ -125,7 +125,7 @@ def insertion_points(
     return out
 
 
-@_kernel
+@compiled
 def _admissible(
     t: int,
     p: int,
@@ -143,7 +143,7 @@ def _admissible(
     return bool(slack[t] < 0 or abs(band_at[p] - band_treated[t]) <= slack[t])
 
 
-@_kernel
+@compiled
 def count_candidates(
     enough: int,
     caliper: float,
@@ -182,7 +182,7 @@ def count_candidates(
 # new trial starts with every control free without clearing anything.
 
 
-@_kernel
+@compiled
 def _free_right(p: int, end: int, unit_at: Int64, used: Int32, skip: Int64, stamp: Int32, trial: int) -> int:
     root = p
     while root < end and used[unit_at[root]] == trial:
@@ -195,7 +195,7 @@ def _free_right(p: int, end: int, unit_at: Int64, used: Int32, skip: Int64, stam
     return root
 
 
-@_kernel
+@compiled
 def _free_left(p: int, begin: int, unit_at: Int64, used: Int32, skip: Int64, stamp: Int32, trial: int) -> int:
     root = p
     while root >= begin and used[unit_at[root]] == trial:
@@ -208,20 +208,7 @@ def _free_left(p: int, begin: int, unit_at: Int64, used: Int32, skip: Int64, sta
     return root
 
 
-@_kernel
-def _merged_rank(p: int, lane_begin: int, lane_end: int, lane_insertion: Int64) -> int:
-    """Rank of the control at p among controls and the treated units of one lane, in (score, key) order."""
-    low, high = lane_begin, lane_end
-    while low < high:
-        middle = (low + high) // 2
-        if lane_insertion[middle] <= p:
-            low = middle + 1
-        else:
-            high = middle
-    return p + (low - lane_begin)
-
-
-@_kernel
+@compiled
 def match_greedily(
     ratio: int,
     replacement: bool,
@@ -232,13 +219,10 @@ def match_greedily(
     begin: Int64,
     end: Int64,
     insertion: Int64,
-    lane_begin: Int64,
-    lane_end: Int64,
-    lane_rank: Int64,
-    lane_insertion: Int64,
+    rank_treated: Int64,
+    rank_control: Int64,
     unit_at: Int64,
     score_at: Float64,
-    n_control: int,
     use_risk: bool,
     risk_from: Int32,
     risk_until: Int32,
@@ -251,8 +235,9 @@ def match_greedily(
 
     In each round every treated unit still in the race, in queue order, takes the free admissible control with the
     smallest |score difference| within the caliper (inclusive). Equal differences: the control fewest ranks away from
-    the treated unit (from the ranks it has already taken, after the first round) in the order of all units of the lane
-    by (score, key); equal again: the lower one. This is what MatchIt 4.7.2 does with row numbers as keys.
+    the treated unit in the order of all units by (score, key), or without replacement, after the first round, fewest
+    ranks away from the ranks it has already taken; equal again: the lower one. This is what MatchIt 4.7.2 does with row
+    numbers as keys.
 
     Args:
         ratio: Number of rounds.
@@ -264,13 +249,10 @@ def match_greedily(
         begin: First position of each treated unit's segment.
         end: One past its last position.
         insertion: Its insertion point.
-        lane_begin: Start, in ``lane_insertion``, of its lane: treated units of one trial and segment by (score, key).
-        lane_end: End of its lane.
-        lane_rank: Its rank in its lane.
-        lane_insertion: Insertion points in lane order.
+        rank_treated: Its rank among all units, treated and controls of every stratum, by (score, key).
+        rank_control: The same by control.
         unit_at: Control at each position.
         score_at: Score at each position.
-        n_control: Number of controls.
         use_risk: Whether the risk set binds.
         risk_from: By position.
         risk_until: By position.
@@ -284,7 +266,7 @@ def match_greedily(
     """
     taken = np.full((len(queue), ratio), -1, dtype=np.int64)
     n_positions = len(unit_at)
-    used = np.zeros(n_control, dtype=np.int32)
+    used = np.zeros(len(rank_control), dtype=np.int32)
     skip_left = np.empty(n_positions, dtype=np.int64)
     skip_right = np.empty(n_positions, dtype=np.int64)
     stamp_left = np.zeros(n_positions, dtype=np.int32)
@@ -292,8 +274,8 @@ def match_greedily(
     # Controls between a unit and its frontiers are gone for it for good: the used stay used, the rest never changes.
     frontier_left = insertion - 1
     frontier_right = insertion.copy()
-    edge_left = insertion + lane_rank
-    edge_right = edge_left.copy()
+    edge_left = rank_treated.copy()
+    edge_right = rank_treated.copy()
     for trial in range(1, len(trial_start)):
         racing = queue[trial_start[trial - 1] : trial_start[trial]].copy()
         n_racing = len(racing)
@@ -330,27 +312,26 @@ def match_greedily(
                     continue
                 go_right = found_right
                 if found_left and found_right and abs(score - score_at[right]) == limit:
-                    rank_left = _merged_rank(left, lane_begin[t], lane_end[t], lane_insertion)
-                    rank_right = _merged_rank(right, lane_begin[t], lane_end[t], lane_insertion)
+                    rank_left, rank_right = rank_control[unit_at[left]], rank_control[unit_at[right]]
                     go_right = rank_right - edge_right[t] < edge_left[t] - rank_left
                 if go_right:
                     p = right
                     frontier_right[t] = right + 1
-                    edge_right[t] = _merged_rank(p, lane_begin[t], lane_end[t], lane_insertion)
                 else:
                     p = left
                     frontier_left[t] = left - 1
-                    edge_left[t] = _merged_rank(p, lane_begin[t], lane_end[t], lane_insertion)
                 taken[t, round_number] = p
                 if not replacement:
                     used[unit_at[p]] = trial
+                    edge_left[t] = min(edge_left[t], rank_control[unit_at[p]])
+                    edge_right[t] = max(edge_right[t], rank_control[unit_at[p]])
                 racing[n_kept] = t
                 n_kept += 1
             n_racing = n_kept
     return taken
 
 
-@_kernel
+@compiled
 def reasons_unmatched(
     matched: Bool,
     caliper: float,

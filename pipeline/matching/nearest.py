@@ -200,7 +200,7 @@ def _solve(problem: MatchProblem, minimum_candidates: int) -> MatchResult:
     level, field = _choose_levels(problem, score_order, minimum_candidates)
     admission = _admission(problem, field, np.arange(problem.n_treated), level)
     queue, trial_start = _queue(problem)
-    lane_begin, lane_end, lane_rank, lane_insertion = _lanes(problem, field)
+    rank_treated, rank_control = _ranks(problem, score_order)
     score_at = problem.distance_control[field.unit_at]
     caliper = np.inf if problem.caliper is None else problem.caliper
     taken = kernels.match_greedily(
@@ -213,13 +213,10 @@ def _solve(problem: MatchProblem, minimum_candidates: int) -> MatchResult:
         field.begin,
         field.end,
         field.insertion,
-        lane_begin,
-        lane_end,
-        lane_rank,
-        lane_insertion,
+        rank_treated,
+        rank_control,
         field.unit_at,
         score_at,
-        problem.n_control,
         *admission.arguments(),
     )
     reason = kernels.reasons_unmatched(
@@ -329,24 +326,24 @@ def _queue(problem: MatchProblem) -> tuple[Int64, Int64]:
     return queue, bounds.astype(np.int64)
 
 
-def _lanes(problem: MatchProblem, field: _Field) -> tuple[Int64, Int64, Int64, Int64]:
-    """Treated units searched in the same segment in the same trial, in (score, key) order: bounds, ranks, insertions.
-
-    A segment is known by its first position; empty segments may share one with their neighbour, harmlessly: their
-    units are never paired.
-    """
-    order = np.lexsort((problem.key_treated, problem.distance_treated, field.end, field.begin, problem.trial_treated))
-    trial, begin, end = problem.trial_treated[order], field.begin[order], field.end[order]
-    first = np.ones(len(order), dtype=np.bool_)
-    first[1:] = (trial[1:] != trial[:-1]) | (begin[1:] != begin[:-1]) | (end[1:] != end[:-1])
-    starts = np.flatnonzero(first)
-    lane = np.cumsum(first) - 1
-    stops = np.append(starts[1:], len(order))
-    lane_begin, lane_end, lane_rank = (np.empty(len(order), dtype=np.int64) for _ in range(3))
-    lane_begin[order] = starts[lane]
-    lane_end[order] = stops[lane]
-    lane_rank[order] = np.arange(len(order)) - starts[lane]
-    return lane_begin, lane_end, lane_rank, field.insertion[order]
+def _ranks(problem: MatchProblem, score_order: Int64) -> tuple[Int64, Int64]:
+    """Ranks of the treated units and of the controls in the order of all units by (score, key)."""
+    order = np.lexsort((problem.key_treated, problem.distance_treated))
+    n_treated, n_control = problem.n_treated, problem.n_control
+    before = kernels.insertion_points(
+        problem.distance_treated[order],
+        problem.key_treated[order],
+        np.zeros(n_treated, dtype=np.int64),
+        np.full(n_treated, n_control, dtype=np.int64),
+        score_order,
+        problem.distance_control,
+        problem.key_control,
+    )
+    rank_treated, rank_control = np.empty(n_treated, dtype=np.int64), np.empty(n_control, dtype=np.int64)
+    rank_treated[order] = before + np.arange(n_treated)
+    position = np.arange(n_control)
+    rank_control[score_order] = position + np.searchsorted(before, position, side="right")
+    return rank_treated, rank_control
 
 
 def _pairs(taken: Int64, queue: Int64, unit_at: Int64) -> Pairs:

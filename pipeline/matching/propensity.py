@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import numpy as np
+from scipy.linalg import lapack
 from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from pipeline.matching.problem import Bool, Float64, Int64
+from pipeline.matching.content import content_order
+from pipeline.matching.kernels import compiled
+from pipeline.matching.problem import Bool, Float64
 
 COLLINEARITY_TOLERANCE = 1e-7
 """A column whose part unexplained by the columns before it is below this share of its length is dropped (R's lm)."""
@@ -22,6 +25,8 @@ COLLINEARITY_TOLERANCE = 1e-7
 EXTREME_PROBABILITY = 1e-8
 """Fitted probabilities nearer than this to 0 or 1 are counted: many of them say that the arms hardly overlap."""
 
+_CLEARLY_INDEPENDENT = 1e-3
+_WITHIN_REACH = 15.0  # logits; the curvature is then at least 3e-7
 _GRADIENT_TOLERANCE = 1e-10
 _MAXIMUM_ITERATIONS = 100
 
@@ -114,37 +119,43 @@ def logit_scores(
     if len(labels) != p:
         raise ValueError(f"{len(labels)} names for {p} columns.")
     _refuse_impossible(covariates, treated, weights, labels)
-    order = _content_order(covariates, treated, weights)
-    x, y = covariates[order], treated[order]
-    w = np.ones(n) if weights is None else weights[order]
-    with threadpool_limits(limits=1):
-        centre = np.average(x, axis=0, weights=w)
-        scale = np.sqrt(np.average((x - centre) ** 2, axis=0, weights=w))
-        varies = x.max(axis=0) > x.min(axis=0)
-        dropped = [DroppedColumn(labels[j], "constant") for j in np.flatnonzero(~varies)]
-        kept = np.flatnonzero(varies)
-        apart = np.array([_separates(x[:, j], y) for j in kept], dtype=np.bool_)
-        if apart.any() and separated == "raise":
-            culprits = ", ".join(labels[j] for j in kept[apart])
-            raise PropensityError(
-                f"the arms are separated by {culprits}: some value or modality occurs in one arm only, so that no "
-                "finite coefficient exists. Merge modalities, restrict the sample, or leave the column out."
-            )
-        dropped += [DroppedColumn(labels[j], "separates") for j in kept[apart]]
-        kept = kept[~apart]
-        standard = (x[:, kept] - centre[kept]) / scale[kept]
-        free = _independent_columns(standard)
-        dropped += [DroppedColumn(labels[j], "collinear") for j in kept[~free]]
-        kept, standard = kept[free], standard[:, free]
-        if not len(kept):
-            raise PropensityError("no covariate is left to model treatment on: all are constant or were dropped.")
-        model: Any = cast(Any, LogisticRegression)(
-            C=np.inf, solver="newton-cholesky", tol=_GRADIENT_TOLERANCE, max_iter=_MAXIMUM_ITERATIONS
+    low, high = _ranges(covariates, treated)
+    varies = high.max(axis=0) > low.min(axis=0)
+    dropped = [DroppedColumn(labels[j], "constant") for j in np.flatnonzero(~varies)]
+    # One column alone separates the arms, completely or with ties at the border (Albert & Anderson 1984).
+    apart = varies & ((low[1] >= high[0]) | (high[1] <= low[0]))
+    if apart.any() and separated == "raise":
+        culprits = ", ".join(labels[j] for j in np.flatnonzero(apart))
+        raise PropensityError(
+            f"the arms are separated by {culprits}: some value or modality occurs in one arm only, so that no "
+            "finite coefficient exists. Merge modalities, restrict the sample, or leave the column out."
         )
+    dropped += [DroppedColumn(labels[j], "separates") for j in np.flatnonzero(apart)]
+    kept = np.flatnonzero(varies & ~apart)
+    if not len(kept):
+        raise PropensityError("no covariate is left to model treatment on: all are constant or were dropped.")
+    order = content_order(covariates, treated.astype(np.float64), *(() if weights is None else (weights,)))
+    standard, y = covariates[order], treated[order]
+    if len(kept) < p:
+        standard = standard[:, kept]
+    w = None if weights is None else weights[order]
+    with threadpool_limits(limits=1):
+        centre = np.average(standard, axis=0, weights=w)
+        standard -= centre
+        scale = np.sqrt(_mean_squares(standard, w))
+        standard /= scale
+        free = _independent_columns(standard)
+        if not free.all():
+            dropped += [DroppedColumn(labels[j], "collinear") for j in kept[~free]]
+            kept, standard, centre, scale = kept[free], standard[:, free], centre[free], scale[free]
+        model: Any = cast(Any, LogisticRegression)(
+            C=np.inf, solver="newton-cholesky", tol=_GRADIENT_TOLERANCE, max_iter=_MAXIMUM_ITERATIONS, warm_start=True
+        )
+        model.coef_, model.intercept_ = _start(standard, y, w)
         with warnings.catch_warnings():
             warnings.simplefilter("error", ConvergenceWarning)
             try:
-                model.fit(standard, y, sample_weight=None if weights is None else w)
+                model.fit(standard, y, sample_weight=w)
             except ConvergenceWarning as warning:
                 raise PropensityError(
                     "maximum likelihood did not converge: a combination of covariates nearly separates the arms."
@@ -156,13 +167,13 @@ def logit_scores(
             "a combination of covariates separates the arms completely: every treated unit scores above every control, "
             "so that no finite estimate exists and no control is comparable."
         )
-    coefficients = model.coef_[0] / scale[kept]
+    coefficients = model.coef_[0] / scale
     extreme = np.abs(scores) > -np.log(EXTREME_PROBABILITY)
     return PropensityFit(
         logit=scores,
         names=tuple(labels[j] for j in kept),
         coefficients=coefficients,
-        intercept=float(model.intercept_[0] - coefficients @ centre[kept]),
+        intercept=float(model.intercept_[0] - coefficients @ centre),
         dropped=tuple(dropped),
         n_extreme=int(extreme.sum()),
     )
@@ -195,38 +206,73 @@ def _refuse_impossible(covariates: Float64, treated: Bool, weights: Float64 | No
         raise PropensityError("weights must be positive and finite.")
 
 
-def _content_order(covariates: Float64, treated: Bool, weights: Float64 | None) -> Int64:
-    """An order of the rows that depends on what they hold, not on where they lie.
+def _ranges(covariates: Float64, treated: Bool) -> tuple[Float64, Float64]:
+    """Smallest and largest value of each column in each arm, both float64[2, p], controls first."""
+    low, high = np.full((2, covariates.shape[1]), np.inf), np.full((2, covariates.shape[1]), -np.inf)
+    _widen(covariates, treated, low, high)
+    return low, high
 
-    Rows are sorted by a 64-bit mix of their content (SplitMix64's finaliser, Steele et al. 2014): rows that tie are the
-    same row, bar collisions of probability n²/2⁶⁵.
+
+@compiled
+def _widen(covariates: Float64, treated: Bool, low: Float64, high: Float64) -> None:
+    for i in range(covariates.shape[0]):
+        arm = 1 if treated[i] else 0
+        for j in range(covariates.shape[1]):
+            low[arm, j] = min(low[arm, j], covariates[i, j])
+            high[arm, j] = max(high[arm, j], covariates[i, j])
+
+
+def _mean_squares(values: Float64, weights: Float64 | None) -> Float64:
+    """Weighted mean of the squares of each column, float64[p]."""
+    if weights is None:
+        return np.asarray(np.einsum("ij,ij->j", values, values) / len(values), dtype=np.float64)
+    return np.asarray(np.einsum("ij,ij,i->j", values, values, weights) / weights.sum(), dtype=np.float64)
+
+
+def _start(standard: Float64, treated: Bool, weights: Float64 | None) -> tuple[Float64, Float64]:
+    """Where the iterations start: the discriminant, or zero where it puts somebody out of reach.
+
+    A modality that is rare in one arm can have a discriminant of dozens of logits, where the likelihood has no
+    curvature left and Newton's steps nowhere to go. At zero, probabilities of one half, the curvature is greatest.
     """
-    columns = [*covariates.T, treated.astype(np.float64)]
-    if weights is not None:
-        columns.append(weights)
-    mixed = np.zeros(len(treated), dtype=np.uint64)
-    for column in columns:
-        # Adding 0.0 makes -0.0 and 0.0 the same bits.
-        mixed = (mixed ^ np.ascontiguousarray(column + 0.0).view(np.uint64)) + np.uint64(0x9E3779B97F4A7C15)
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        mixed ^= mixed >> np.uint64(31)
-    return np.argsort(mixed, kind="stable")
+    slope, intercept = _discriminant(standard, treated, weights)
+    if np.abs(standard @ slope[0] + intercept).max() <= _WITHIN_REACH:
+        return slope, intercept
+    return np.zeros_like(slope), np.zeros_like(intercept)
 
 
-def _separates(column: Float64, treated: Bool) -> bool:
-    """Whether one column alone separates the arms, completely or with ties at the border (Albert & Anderson 1984)."""
-    own, theirs = column[treated], column[~treated]
-    return bool(own.min() >= theirs.max() or own.max() <= theirs.min())
+def _discriminant(standard: Float64, treated: Bool, weights: Float64 | None) -> tuple[Float64, Float64]:
+    """Coefficients [1, p] and intercept [1] that a linear discriminant gives.
+
+    It is the likelihood's own maximum where covariates are normal with one covariance (Efron 1975, JASA 70:892), and
+    saves half of the iterations elsewhere. Columns come centred.
+    """
+    w = np.ones(len(treated)) if weights is None else weights
+    share = float(w[treated].sum() / w.sum())
+    mean_treated = w[treated] @ standard[treated] / w[treated].sum()
+    mean_control = -mean_treated * share / (1 - share)
+    gap = mean_treated - mean_control
+    weighted = standard if weights is None else standard * w[:, None]
+    within = weighted.T @ standard / w.sum() - share * (1 - share) * np.outer(gap, gap)
+    slope = np.linalg.lstsq(within, gap, rcond=None)[0]
+    intercept = np.log(share / (1 - share)) - slope @ (mean_treated + mean_control) / 2
+    return slope[None, :], np.array([intercept])
 
 
 def _independent_columns(standard: Float64) -> Bool:
     """Which columns add something to those before them: bool[p]. Columns come centred and of unit variance."""
+    p = standard.shape[1]
+    correlation = standard.T @ standard / len(standard)
+    # A Cholesky factor of the correlations holds, on its diagonal, the part of each column that those before it leave
+    # unexplained: quick, but half the digits. Where it is far from nothing everywhere, there is nothing to look into.
+    root, failed = lapack.dpotrf(correlation, lower=True)
+    if not failed and (np.diag(root) > _CLEARLY_INDEPENDENT).all():
+        return np.ones(p, dtype=np.bool_)
     # The triangular factor has the columns' lengths and angles, in p × p instead of n × p.
     factor: Float64 = np.asarray(np.linalg.qr(standard, mode="r"))
     basis = np.empty((factor.shape[0], 0))
-    free = np.zeros(standard.shape[1], dtype=np.bool_)
-    for j in range(standard.shape[1]):
+    free = np.zeros(p, dtype=np.bool_)
+    for j in range(p):
         column = factor[:, j]
         # Twice, since one pass of Gram-Schmidt loses orthogonality where columns are nearly collinear (Kahan).
         rest = column - basis @ (basis.T @ column)

@@ -69,7 +69,7 @@ def common_score(
         PropensityError: as `logit_scores`.
     """
     model, model_names = _with_time(covariates, names, units, treated, elapsed)
-    strata, stratum_names = _stratum_columns(units)
+    strata, stratum_names = stratum_columns(units)
     model, model_names = np.hstack([model, strata]), [*model_names, *stratum_names]
     rows = learners(units["person"].to_numpy(), treated, rule.score_learners)
     fit = logit_scores(
@@ -194,7 +194,7 @@ def _with_time(
     return np.hstack(columns), labels
 
 
-def _stratum_columns(units: pa.Table) -> tuple[NDArray[np.float64], list[str]]:
+def stratum_columns(units: pa.Table) -> tuple[NDArray[np.float64], list[str]]:
     """Indicators of what pairs agree on exactly: the score ranks persons within strata, so its model knows the strata.
 
     Left out, differences between strata (long-term illness goes with long earlier leaves) would pass for differences

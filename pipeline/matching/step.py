@@ -18,7 +18,7 @@ from pipeline.matching.gate import GateFinding, GateRule
 from pipeline.matching.groups import SUMMARY, StratifiedBalance, published_balance
 from pipeline.matching.propensity import PropensityError
 from pipeline.matching.result import UnmatchedReason
-from pipeline.matching.units import Design, Matched, eligible, match_units
+from pipeline.matching.units import Design, Matched, eligible, score_units
 from pipeline.protocol import Protocol
 from pipeline.run import Run, StepReport
 from pipeline.study.covariates import STRICT
@@ -57,11 +57,12 @@ def match(run: Run) -> StepReport:
         run.progress("matching", number, len(ESTIMANDS))
         mine = eligible(units, estimand)
         try:
-            matched = match_units(mine, run.protocol, Design.of(run.protocol.matching))
+            scored = score_units(mine, run.protocol)
         except PropensityError as error:
             verdicts[estimand] = {"status": "fail", "sentences": [f"no comparison is possible: {error}"]}
             report.failures[f"balance:{estimand}"] = f"{estimand}: no comparison is possible: {error}"
             continue
+        matched = scored.match(Design.of(run.protocol.matching), run.protocol.matching.minimum_candidates)
         balance = StratifiedBalance.of(matched, run.protocol, estimand)
         verdict = balance.judge(rule)
         sentences = [_sentence(finding, balance.departments) for finding in verdict.findings]
@@ -75,6 +76,8 @@ def match(run: Run) -> StepReport:
         summaries.append(balance.summary(rule, verdict))
         flows.append(_matching_flow(matched, mine, estimand))
         report.figures[f"{estimand} gate"] = verdict.status
+        own = sum(bool(department.columns) for department in scored.departments)
+        report.figures[f"{estimand} départements on a score of their own"] = f"{own} of {len(scored.departments)}"
         report.figures[f"{estimand} treated matched"] = f"{matched.result.share_matched:.1%}"
         report.figures[f"{estimand} effective controls"] = round(matched.result.effective_sample_size, 1)
     whole = pa.concat_tables(members) if members else MEMBERS.schema.empty_table()

@@ -102,6 +102,7 @@ class Matched:
                 "department_code": taken["department_code"],
                 "time_zero": pa.array((start + elapsed).astype("datetime64[D]"), pa.date32()),
                 "level": pa.array(level[position_of[of_treated]]),
+                "status": taken["status"],
                 "wage": taken["wage"],
                 "days_before": taken["days_before"],
             }
@@ -122,6 +123,8 @@ class Scored:
         treated: bool[n].
         covariates: float64[n, p].
         names: The p names.
+        common: float64[n], score of one model over all treated départements: log odds up to a constant.
+        at_risk: int64[n], treated of its stratum each comparison unit could be compared with; 1 for the treated.
         departments: Score of each treated département.
         levels: Exact stratum of each unit at each level of relaxation, int64[n].
         age_band: int64[n].
@@ -134,6 +137,8 @@ class Scored:
     treated: NDArray[np.bool_]
     covariates: NDArray[np.float64]
     names: list[str]
+    common: NDArray[np.float64]
+    at_risk: Int
     departments: list[DepartmentScore]
     levels: tuple[Int, ...]
     age_band: Int
@@ -200,8 +205,9 @@ def score_units(units: pa.Table, protocol: Protocol) -> Scored:
     )
     keep = np.flatnonzero(treated | (at_risk > 0))
     units, treated, elapsed = units.take(pa.array(keep)), treated[keep], elapsed[keep]
+    at_risk = np.where(treated, 1, at_risk[keep])
     covariates, names = matrix(units, prognosis=True)
-    common = common_score(covariates, names, units, treated, elapsed, np.where(treated, 1, at_risk[keep]), rule)
+    common = common_score(covariates, names, units, treated, elapsed, at_risk, rule)
     age_band = bands(units["age"].to_numpy(zero_copy_only=False).astype(np.int64), study.age_bands)
     aged = units.append_column("age_band", pa.array(age_band))
     levels = tuple(codes_of(aged, names_) for names_ in ((*EXACT, "sector", "age_band"), (*EXACT, "age_band"), EXACT))
@@ -212,6 +218,8 @@ def score_units(units: pa.Table, protocol: Protocol) -> Scored:
         treated=treated,
         covariates=covariates,
         names=names,
+        common=common,
+        at_risk=at_risk,
         departments=department_scores(common, covariates, names, units, treated, elapsed, levels[-1], rule),
         levels=levels,
         age_band=age_band,

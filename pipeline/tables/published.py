@@ -63,6 +63,7 @@ PLATFORM = _key("platform_id", T, "plateforme", "platform", source="register of 
 QUARTER = _key("quarter", T, "trimestre", "quarter", source="quarter of the event; `all` for the total")
 UNIT = _dimension("unit", T, "unité de la ligne", "unit of the row", "unit of the outcome", codes=c.UNIT,
                   nullable=False)  # fmt: skip
+PAIR_CLUSTERED = "clustered on matched sets, départements held fixed: too short for anything but these départements"
 INTERVAL = "delete-one-département jackknife, t(G-1), at the protocol's level"
 
 
@@ -101,6 +102,14 @@ IMPACT = _table(
     _estimate("e_value", "E-value de l'effet", "E-value of the effect", "risk ratio",
               "VanderWeele and Ding 2017: unmeasured confounding needed to explain the effect away"),
     _flag("is_headline", "résultat principal", "headline result", "ITT, days_on_leave, primary horizon, all"),
+    _estimate("e_value_bound", "E-value de la borne de l'intervalle", "E-value of the interval's bound", "risk ratio",
+              "as e_value, for the bound nearest to no effect; 1 where the interval holds no effect"),
+    _estimate("randomisation_p", "valeur p par permutation des désignations", "randomisation p-value", "share",
+              "exchange of designations over départements; empty under the protocol's number of treated départements"),
+    _estimate("individual_ci_low", "borne basse, niveau individuel seul", "lower bound, individual level only",
+              "see unit", PAIR_CLUSTERED),
+    _estimate("individual_ci_high", "borne haute, niveau individuel seul", "upper bound, individual level only",
+              "see unit", PAIR_CLUSTERED),
     UNIT,
     description="Treated minus comparison for each outcome, horizon and pre-specified subgroup.",
 )  # fmt: skip
@@ -136,7 +145,8 @@ SAVINGS = _table(
     _estimate("gross_eur_per_person", "économie brute par personne", "gross saving per person", "EUR/person",
               "euros paid in the comparison arm minus the treated arm"),
     _estimate("cost_eur_per_person", "coût du programme par personne", "programme cost per person", "EUR/person",
-              "platform costs of the entry window over the persons entered"),
+              "platform costs up to the end of the entry window over the persons entered by then; empty, with what "
+              "rests on it, for the parts of the allowances, which have no cost of their own"),
     _estimate("net_eur_per_person", "économie nette par personne", "net saving per person", "EUR/person",
               "gross_eur_per_person - cost_eur_per_person"),
     _estimate("net_ci_low", "borne basse de l'économie nette", "lower bound of the net saving", "EUR/person", INTERVAL),
@@ -149,7 +159,22 @@ SAVINGS = _table(
               "same jackknife draws as the effect"),
     _estimate("cost_eur_per_day_avoided", "coût par jour d'arrêt évité", "cost per day of leave avoided", "EUR/day",
               "cost per person over days avoided per person; empty where no day is avoided"),
-    description="Euros really paid, treated against comparison, minus what the platforms cost.",
+    _estimate("gross_ci_low", "borne basse de l'économie brute", "lower bound of the gross saving", "EUR/person",
+              INTERVAL),
+    _estimate("gross_ci_high", "borne haute de l'économie brute", "upper bound of the gross saving", "EUR/person",
+              INTERVAL),
+    _estimate("days_avoided_per_person", "jours d'arrêt évités par personne", "days of leave avoided per person",
+              "day/person", "days on leave in the comparison arm minus the treated arm; empty for the parts"),
+    _estimate("cost_per_day_ci_low", "borne basse du coût par jour évité", "lower bound of the cost per day avoided",
+              "EUR/day", "cost per person over the upper bound of the days avoided (Fieller 1954, constant numerator)"),
+    _estimate("cost_per_day_ci_high", "borne haute du coût par jour évité", "upper bound of the cost per day avoided",
+              "EUR/day", "cost per person over the lower bound of the days avoided; empty, without bound, where that "
+              "is not above zero"),
+    _estimate("break_even_days", "jours à éviter par personne pour couvrir le coût",
+              "days to avoid per person to repay the cost", "day/person",
+              "cost per person over the allowances per day on leave of the comparison arm; of allowances alone"),
+    description="Euros really paid, treated against comparison, minus what the platforms cost. The parts of the "
+                "allowances (sickness, work injuries, therapeutic part-time) add up to them, shown or masked together.",
 )  # fmt: skip
 
 BALANCE = _table(
@@ -226,7 +251,11 @@ SENSITIVITY = _table(
               "unit of the outcome", "the headline computed again with one decision changed"),
     *_interval("unit of the outcome"),
     _dimension("description", T, "décision modifiée", "decision changed", "the protocol", nullable=False),
-    description="The headline under other decisions, one changed at a time.",
+    _estimate("p_holm", "valeur p de l'interaction, corrigée", "p-value of the interaction, adjusted", "share",
+              "interactions alone: Holm over the subgroups of the estimand; empty under the protocol's number of "
+              "treated départements"),
+    description="The headline under other decisions, one changed at a time; `interaction_` rows: the effect in one "
+                "half of a pre-specified subgroup minus the effect in the other.",
 )  # fmt: skip
 
 PLACEBO = _table(

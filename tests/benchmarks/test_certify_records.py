@@ -11,22 +11,23 @@ import pytest
 from benchmarks.certify import store as stored
 from benchmarks.certify.store import Store
 from benchmarks.certify.summary import figures, goal_met, measured, summary
-from benchmarks.certify.world import OUTCOMES
+from benchmarks.certify.world import DIAGNOSTICS, OUTCOMES
 
 
 def record(
     seed: int, truth: float = -4.0, estimate: float = -4.0, half: float = 2.0, gate: str = "pass"
 ) -> dict[str, Any]:
     cell = {
-        "gate": gate, "failed": [], "n_treated": 100, "outcomes": [[truth, estimate, half / 2, half, half]] * len(OUTCOMES),
-        "diagnostics": {"pre_period_days": [0.1, 1.0, 0.9]},
+        "gate": gate, "n_treated": 100, "df": 11.0,
+        "outcomes": [[truth, estimate, half, half]] * len(OUTCOMES),
+        "diagnostics": [[0.1, 0.9]] * len(DIAGNOSTICS),
     }  # fmt: skip
     naive = {"ever_never": 60.0, "random_index": 25.0, "before_after": None}
     return {"seed": seed, "uptake": 0.3, "ITT": cell, "ATT": cell, "naive": naive, "seconds": [1.0, 1.0]}
 
 
 def test_a_world_is_kept_once_whatever_the_order_of_arrival(tmp_path: Path) -> None:
-    store = Store("null", 100, tmp_path)
+    store = Store("null", 100, tmp_path).open()
     for seed in (3, 1, 2, 3):
         store.add(record(seed))
     assert [each["seed"] for each in Store("null", 100, tmp_path).records()] == [1, 2, 3]
@@ -35,7 +36,7 @@ def test_a_world_is_kept_once_whatever_the_order_of_arrival(tmp_path: Path) -> N
 
 
 def test_a_line_cut_short_by_a_crash_costs_its_world_alone(tmp_path: Path) -> None:
-    store = Store("null", 100, tmp_path)
+    store = Store("null", 100, tmp_path).open()
     store.add(record(1))
     with store.path.open("a", encoding="utf-8") as file:
         file.write('{"seed":2,"ITT":{"ga')
@@ -44,9 +45,11 @@ def test_a_line_cut_short_by_a_crash_costs_its_world_alone(tmp_path: Path) -> No
 
 
 def test_other_code_starts_anew_and_keeps_the_former_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Store("null", 100, tmp_path).add(record(1))
+    Store("null", 100, tmp_path).open().add(record(1))
     monkeypatch.setattr(stored, "code_version", lambda: "another")
-    assert Store("null", 100, tmp_path).records() == []
+    other = Store("null", 100, tmp_path)
+    assert [each["seed"] for each in other.records()] == [1], "looking at it changes nothing"
+    assert other.open().records() == []
     assert (tmp_path / "certify_null_100.former.jsonl").exists()
 
 

@@ -57,8 +57,8 @@ def found(sets: int = 80, *, incomplete: int = 0, seed: int = 0) -> Analysis:
         "allowance_eur": rng.uniform(0, 9000, n),
     }  # fmt: skip
     horizons = {
-        6: Horizon(182, np.ones(n, bool), outcomes, np.zeros(n)),
-        MONTHS: Horizon(DAYS, complete, outcomes, np.zeros(n)),
+        6: Horizon(182, np.ones(n, bool), outcomes, {}),
+        MONTHS: Horizon(DAYS, complete, outcomes, {}),
     }
     event = np.full(n, None, dtype=object)
     return Analysis(

@@ -49,7 +49,9 @@ def read(run: Run, step: str, name: str) -> pd.DataFrame:
 def pairs(run: Run, estimand: str) -> pd.DataFrame:
     """One row per control, the treated's columns beside it."""
     units = read(run, "cohort", "units")
-    units = units[units["estimand"] == estimand].drop(columns=["time_zero", "wage", "days_before", "department_code"])
+    units = units[units["estimand"] == estimand].drop(
+        columns=["time_zero", "status", "wage", "days_before", "department_code"]
+    )
     members = read(run, "matching", "members")
     members = members[members["estimand"] == estimand].merge(
         units.drop(columns=["estimand", "arm", "person"]), on="unit"

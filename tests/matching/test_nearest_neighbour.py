@@ -266,21 +266,9 @@ def plain_answer(question: Question) -> tuple[set[tuple[int, int, int]], list[in
         next((L for L in range(last) if len(candidates(t, L)) >= options["minimum_candidates"]), last) for t in people
     ]
 
-    def rank(t: int) -> dict[tuple[str, int], int]:
-        """Ranks by (score, key) among t's fellows (same trial, level and stratum) and the controls of the stratum."""
-        stratum = a["strata_treated"][level[t]][t]
-        fellows = [
-            u
-            for u in people
-            if a["trial_treated"][u] == a["trial_treated"][t]
-            and level[u] == level[t]
-            and a["strata_treated"][level[t]][u] == stratum
-        ]
-        units = [(score_t[u], a["tie_treated"][u], "t", u) for u in fellows]
-        units += [
-            (score_c[c], a["tie_control"][c], "c", c) for c in controls if a["strata_control"][level[t]][c] == stratum
-        ]
-        return {(arm, unit): position for position, (_, _, arm, unit) in enumerate(sorted(units))}
+    units = [(score_t[u], a["tie_treated"][u], "t", u) for u in people]
+    units += [(score_c[c], a["tie_control"][c], "c", c) for c in controls]
+    ranks = {(arm, unit): position for position, (_, _, arm, unit) in enumerate(sorted(units))}
 
     pairs: set[tuple[int, int, int]] = set()
     for trial in sorted(set(a["trial_treated"])):
@@ -291,8 +279,7 @@ def plain_answer(question: Question) -> tuple[set[tuple[int, int, int]], list[in
         own: dict[int, list[int]] = {t: [] for t in queue}
         for turn in range(1, options["ratio"] + 1):
             for t in queue:
-                ranks = rank(t)
-                span = [ranks["t", t], *(ranks["c", c] for c in own[t])]
+                span = [ranks["t", t], *(ranks["c", c] for c in own[t] if not options["replacement"])]
                 choices = []
                 for c in candidates(t, level[t]):
                     gap = abs(score_t[t] - score_c[c])

@@ -148,13 +148,21 @@ def example_rows() -> dict[str, Rows]:
         "savings": [
             {
                 "estimand": "ITT", "perimeter": perimeter, "horizon_months": 12, "n_persons": 4180,
-                "gross_eur_per_person": gross, "cost_eur_per_person": 96.0, "net_eur_per_person": gross - 96.0,
-                "net_ci_low": low, "net_ci_high": high, "gross_total_eur": gross * 4180, "cost_total_eur": 401_280.0,
-                "net_total_eur": (gross - 96.0) * 4180, "probability_net_positive": 0.93,
-                "cost_eur_per_day_avoided": 16.84,
+                "gross_eur_per_person": gross, "gross_total_eur": gross * 4180, "gross_ci_low": gross - 111.0,
+                "gross_ci_high": gross + 111.0,
+                **({} if low is None else {
+                    "cost_eur_per_person": 96.0, "net_eur_per_person": gross - 96.0, "net_ci_low": low,
+                    "net_ci_high": high, "cost_total_eur": 401_280.0, "net_total_eur": (gross - 96.0) * 4180,
+                    "probability_net_positive": 0.93, "cost_eur_per_day_avoided": 16.84,
+                    "days_avoided_per_person": 5.7, "cost_per_day_ci_low": 10.32, "cost_per_day_ci_high": 45.71,
+                }),
+                "break_even_days": days,
             }
-            for perimeter, gross, low, high in (
-                ("allowances", 231.0, 24.0, 246.0), ("allowances_and_invalidity", 148.0, -71.0, 175.0),
+            for perimeter, gross, low, high, days in (
+                ("allowances", 231.0, 24.0, 246.0, 2.4), ("sickness_allowances", 152.0, None, None, None),
+                ("work_injury_allowances", -12.0, None, None, None), ("part_time_allowances", 91.0, None, None, None),
+                ("allowances_and_invalidity", 148.0, -71.0, 175.0, None),
+                ("allowances_same_tariff", 247.0, 32.0, 270.0, 2.2),
             )
         ],
         "balance": [

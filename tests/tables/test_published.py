@@ -43,8 +43,14 @@ def test_only_announced_columns_are_added_to_the_contract():
         for column in published(name).names
         if column not in {"release", *keys, *values, "suppressed", "suppression_reason"}
     }
+    of_savings = (
+        "gross_ci_low", "gross_ci_high", "days_avoided_per_person", "cost_per_day_ci_low", "cost_per_day_ci_high",
+        "break_even_days",
+    )  # fmt: skip
     assert added == {
-        ("impact", "unit"), ("data_quality", "rows_flagged"), ("dictionary", "codes"),
+        ("impact", "e_value_bound"), ("impact", "randomisation_p"), ("impact", "individual_ci_low"),
+        ("impact", "individual_ci_high"), ("sensitivity", "p_holm"), ("impact", "unit"), ("data_quality", "rows_flagged"), ("dictionary", "codes"),
+        *(("savings", name) for name in of_savings),
         ("balance", "variance_ratio_before"), ("balance", "ks_before"), ("balance", "smd_limit"),
     }  # fmt: skip
 
