@@ -589,7 +589,7 @@ COVARIATE = _covariates()
 BALANCE_STRATUM_TYPE = _union(ALL, _published("department | département | département"), STRATUM_TYPE)
 GATE_STATUS = _published("""
 pass | dans les limites | within the limits
-warn | hors limite, dans la marge du hasard | beyond a limit, within what chance explains
+warn | hors limite, hasard possible | beyond a limit, within what chance explains
 fail | hors limite, au-delà du hasard | beyond a limit and beyond chance
 """)
 PLACEBO_TEST = _published("""

@@ -95,7 +95,7 @@ def test_the_balance_stands_with_its_love_plot_and_its_verdicts_by_departement_a
     assert {row["covariate"]: row["smd_limit"] for row in record["balance"]} == {
         "age": 0.1, "days_24m": 0.05, "prognosis": 0.05, "wage": 0.1,
     }  # fmt: skip
-    assert "département 094 0,12 salaire de référence 0,04 0,06 0,91 à 1,12 hors limite, dans la marge" in text
+    assert "département 094 0,12 salaire de référence 0,04 0,06 0,91 à 1,12 hors limite, hasard possible" in text
     assert "département 039 n.p. n.p. n.p. n.p. à n.p." in text
     assert "sexe femme 0,12 salaire de référence 0,04 0,06 0,91 à 1,12 Après appariement" in text  # not judged
     assert "les sous-groupes sont montrés et ne décident de rien" in text
