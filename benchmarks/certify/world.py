@@ -157,7 +157,7 @@ def refusal(studied: Studied, estimand: str) -> Estimate | None:
 
 
 def distance_of_estimands(studied: Studied, estimand: str) -> Estimate | None:
-    """ITT less share accompanied times ATT, printed beside the effects; told with the ATT, which assumes it is nought."""
+    """ITT less share accompanied times ATT, printed beside the effects; told with the ATT, which takes it for 0."""
     if estimand != "ATT" or "ITT" not in studied.found:
         return None
     protocol, found = studied.run.protocol, studied.found
