@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import numpy as np
-from scipy.linalg import lapack
+from scipy.linalg import LinAlgWarning, lapack
 from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -26,7 +26,6 @@ EXTREME_PROBABILITY = 1e-8
 """Fitted probabilities nearer than this to 0 or 1 are counted: many of them say that the arms hardly overlap."""
 
 _CLEARLY_INDEPENDENT = 1e-3
-_WITHIN_REACH = 15.0  # logits; the curvature is then at least 3e-7
 _GRADIENT_TOLERANCE = 1e-10
 _MAXIMUM_ITERATIONS = 100
 
@@ -148,18 +147,7 @@ def logit_scores(
         if not free.all():
             dropped += [DroppedColumn(labels[j], "collinear") for j in kept[~free]]
             kept, standard, centre, scale = kept[free], standard[:, free], centre[free], scale[free]
-        model: Any = cast(Any, LogisticRegression)(
-            C=np.inf, solver="newton-cholesky", tol=_GRADIENT_TOLERANCE, max_iter=_MAXIMUM_ITERATIONS, warm_start=True
-        )
-        model.coef_, model.intercept_ = _start(standard, y, w)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", ConvergenceWarning)
-            try:
-                model.fit(standard, y, sample_weight=w)
-            except ConvergenceWarning as warning:
-                raise PropensityError(
-                    "maximum likelihood did not converge: a combination of covariates nearly separates the arms."
-                ) from warning
+        model = _maximum_likelihood(standard, y, w)
         scores = np.empty(n)
         scores[order] = model.decision_function(standard)
     if scores[treated].min() > scores[~treated].max():
@@ -229,16 +217,29 @@ def _mean_squares(values: Float64, weights: Float64 | None) -> Float64:
     return np.asarray(np.einsum("ij,ij,i->j", values, values, weights) / weights.sum(), dtype=np.float64)
 
 
-def _start(standard: Float64, treated: Bool, weights: Float64 | None) -> tuple[Float64, Float64]:
-    """Where the iterations start: the discriminant, or zero where it puts somebody out of reach.
+def _maximum_likelihood(standard: Float64, treated: Bool, weights: Float64 | None) -> Any:
+    """The fitted model: from the discriminant, and from zero where the iterations lose their way from there.
 
-    A modality that is rare in one arm can have a discriminant of dozens of logits, where the likelihood has no
-    curvature left and Newton's steps nowhere to go. At zero, probabilities of one half, the curvature is greatest.
+    Raises:
+        PropensityError: they lose it from zero too.
     """
-    slope, intercept = _discriminant(standard, treated, weights)
-    if np.abs(standard @ slope[0] + intercept).max() <= _WITHIN_REACH:
-        return slope, intercept
-    return np.zeros_like(slope), np.zeros_like(intercept)
+    model: Any = cast(Any, LogisticRegression)(
+        C=np.inf, solver="newton-cholesky", tol=_GRADIENT_TOLERANCE, max_iter=_MAXIMUM_ITERATIONS, warm_start=True
+    )
+    zero = np.zeros((1, standard.shape[1])), np.zeros(1)
+    for start in (_discriminant(standard, treated, weights), zero):
+        model.coef_, model.intercept_ = start
+        with warnings.catch_warnings():
+            # A Hessian without curvature is a way lost, too: what follows is slow and may end anywhere.
+            warnings.simplefilter("error", ConvergenceWarning)
+            warnings.simplefilter("error", LinAlgWarning)
+            try:
+                return model.fit(standard, treated, sample_weight=weights)
+            except (ConvergenceWarning, LinAlgWarning) as warning:
+                lost = warning
+    raise PropensityError(
+        "maximum likelihood did not converge: a combination of covariates nearly separates the arms."
+    ) from lost
 
 
 def _discriminant(standard: Float64, treated: Bool, weights: Float64 | None) -> tuple[Float64, Float64]:
