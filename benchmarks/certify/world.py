@@ -21,9 +21,11 @@ from benchmarks.certify.naive import naive_comparisons
 from pipeline import database
 from pipeline.database import Connection
 from pipeline.effects.analysis import Analysis, analysis
+from pipeline.effects.coherence import coherence, uptake
 from pipeline.effects.difference import matched_difference
+from pipeline.effects.falsification import prior_days
 from pipeline.effects.jackknife import Estimate, two_sided_p
-from pipeline.effects.whole import units_under
+from pipeline.effects.whole import placebo_departments, refused, units_under
 from pipeline.home import Home, Landing
 from pipeline.matching.passage import Passage
 from pipeline.matching.step import match
@@ -124,8 +126,54 @@ def pre_period_days(studied: Studied, estimand: str) -> Estimate | None:
     ).estimate
 
 
+def days_outside_matching(studied: Studied, estimand: str) -> Estimate | None:
+    """Days on leave in months -36 to -25 before the leave, of those whose payment lines reach back."""
+    found = studied.found[estimand]
+    protocol = studied.run.protocol
+    days, known = prior_days(studied.connection, protocol, studied.dates, found)
+    counted = known & found.horizons[MONTHS].complete
+    if not counted.any():
+        return None
+    rule = protocol.inference
+    return matched_difference(
+        found.sample, days, counted, level=rule.level, minimum_clusters=rule.minimum_departments
+    ).estimate
+
+
+def departments_played(studied: Studied, estimand: str) -> Estimate | None:
+    """Comparison départements played as designated; the ITT's."""
+    if estimand != "ITT":
+        return None
+    found, _ = placebo_departments(studied.connection, studied.run.protocol, studied.dates, studied.units["ITT"])
+    return None if found is None else found.estimate
+
+
+def refusal(studied: Studied, estimand: str) -> Estimate | None:
+    """Those who refused, played as accompanied; the ATT's."""
+    if estimand != "ATT":
+        return None
+    found, _ = refused(studied.connection, studied.run.protocol, studied.dates, studied.units["ITT"])
+    return None if found is None else found.estimate
+
+
+def distance_of_estimands(studied: Studied, estimand: str) -> Estimate | None:
+    """ITT less share accompanied times ATT, printed beside the effects; told with the ATT, which takes it for 0."""
+    if estimand != "ATT" or "ITT" not in studied.found:
+        return None
+    protocol, found = studied.run.protocol, studied.found
+    share = uptake(studied.connection, protocol, found["ITT"]).share
+    itt, att = (found[name].difference("days_on_leave", MONTHS).estimate for name in ("ITT", "ATT"))
+    return coherence(itt, att, share, minimum_clusters=protocol.inference.minimum_departments)[1]
+
+
 Diagnostic = Callable[[Studied, str], Estimate | None]
-DIAGNOSTICS: dict[str, Diagnostic] = {"pre_period_days": pre_period_days}
+DIAGNOSTICS: dict[str, Diagnostic] = {
+    "pre_period_days": pre_period_days,
+    "negative_control_days": days_outside_matching,
+    "placebo_departments": departments_played,
+    "refused_att": refusal,
+    "coherence": distance_of_estimands,
+}
 """Name -> effect found where there can be none, for one estimand; None where the data cannot carry it.
 
 Whatever is added here is recorded for every world and read by the summary.

@@ -145,11 +145,12 @@ def _effect(found: Analysis, protocol: Protocol, outcome: str, months: int, amon
     """The difference, and what stands beside its interval: E-values, randomisation test, individual interval."""
     difference = found.difference(outcome, months, among)
     row = difference_row(difference)
+    row["treated_departments"] = difference.estimate.n_treated_departments
     values, eligible = found.measured(outcome, months, among)
     if not math.isnan(row["difference"]) and outcome != "days_on_leave_change":
         deviation = outcome_standard_deviation(found.sample, values, eligible)
         e_value = e_value_of_difference(difference.estimate, deviation)
-        row |= {"e_value": e_value.point, "e_value_bound": e_value.bound}
+        row |= {"e_value": e_value.point, "e_value_bound": e_value.bound, "outcome_sd": deviation}
     if math.isnan(difference.estimate.se):  # no interval is pretended, of no kind
         return row
     row["randomisation_p"] = randomisation_p_value(

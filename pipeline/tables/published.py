@@ -110,6 +110,10 @@ IMPACT = _table(
               "see unit", PAIR_CLUSTERED),
     _estimate("individual_ci_high", "borne haute, niveau individuel seul", "upper bound, individual level only",
               "see unit", PAIR_CLUSTERED),
+    _estimate("treated_departments", "départements exposés", "treated départements", "département",
+              "with a matched set that counts: the interval has one degree of freedom less"),
+    _estimate("outcome_sd", "écart-type du critère", "standard deviation of the outcome", "see unit",
+              "within arms, both arms weighing the same; the E-value reads it"),
     UNIT,
     description="Treated minus comparison for each outcome, horizon and pre-specified subgroup.",
 )  # fmt: skip

@@ -49,7 +49,8 @@ def test_only_announced_columns_are_added_to_the_contract():
     )  # fmt: skip
     assert added == {
         ("impact", "e_value_bound"), ("impact", "randomisation_p"), ("impact", "individual_ci_low"),
-        ("impact", "individual_ci_high"), ("sensitivity", "p_holm"), ("impact", "unit"), ("data_quality", "rows_flagged"), ("dictionary", "codes"),
+        ("impact", "individual_ci_high"), ("impact", "treated_departments"), ("impact", "outcome_sd"),
+        ("impact", "unit"), ("sensitivity", "p_holm"), ("data_quality", "rows_flagged"), ("dictionary", "codes"),
         *(("savings", name) for name in of_savings),
         ("balance", "variance_ratio_before"), ("balance", "ks_before"), ("balance", "smd_limit"),
     }  # fmt: skip
