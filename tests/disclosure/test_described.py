@@ -350,3 +350,26 @@ def test_withheld_savings_keep_their_reason_and_show_nothing():
         made = publish(savings(withheld)).to_pandas()
         assert made[["n_persons", "gross_eur_per_person", "gross_total_eur"]].isna().all(axis=None)
         assert (made["suppression_reason"] == "gate").all()
+
+
+@pytest.mark.parametrize("n_comparison", [5, 400])
+def test_what_stands_beside_an_effect_is_emptied_with_it(n_comparison):
+    beside = {"e_value": 1.2, "e_value_bound": 1.0, "randomisation_p": 0.2, "individual_ci_low": -8.0,
+              "individual_ci_high": 2.0}  # fmt: skip
+    raw = pd.DataFrame(
+        [{"estimand": "ITT", "outcome": "days_on_leave", "horizon_months": 12, "stratum_type": "all", "stratum": "all",
+          "is_headline": True, "unit": "day", "reason": None, "n_treated": 200, "n_comparison": n_comparison,
+          "value_treated": 100.0, "value_comparison": 103.0, "difference": -3.0, "ci_low": -9.0, "ci_high": 3.0,
+          "ci_method": "jackknife", **beside}]
+    )  # fmt: skip
+    (row,) = publish(described.impact(raw)).to_pylist()
+    assert {name: row[name] for name in ("difference", *beside)} == (
+        dict.fromkeys(("difference", *beside)) if n_comparison < K else {"difference": -3.0, **beside}
+    )
+    interaction = pd.DataFrame(
+        [{"specification": "interaction_sex_itt", "estimand": "ITT", "outcome": "days_on_leave", "horizon_months": 12,
+          "description": "", "reason": None, "n_treated": 200, "n_comparison": n_comparison, "difference": -3.0,
+          "ci_low": -9.0, "ci_high": 3.0, "p_holm": 0.4}]
+    )  # fmt: skip
+    (row,) = publish(described.estimates("sensitivity", interaction)).to_pylist()
+    assert (row["difference"], row["p_holm"]) == ((None, None) if n_comparison < K else (-3.0, 0.4))
