@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline.matching.problem import Bool, Float64, Int64
 from pipeline.matching.result import MatchedPairs, effective_sample_size
+from pipeline.matching.strata import StrataResult
 
 Group = TypeVar("Group", bound=Hashable)
 
@@ -120,7 +121,11 @@ def balance_table(covariates: Float64, names: Sequence[str], treated: Bool, weig
 
 
 def balance_by_group(
-    covariates: Float64, names: Sequence[str], treated: Bool, result: MatchedPairs, groups: Mapping[Group, Bool]
+    covariates: Float64,
+    names: Sequence[str],
+    treated: Bool,
+    result: MatchedPairs | StrataResult,
+    groups: Mapping[Group, Bool],
 ) -> dict[Group, BalanceTable]:
     """Balance of the treated of each group (département, stratum) against their own matched controls.
 
@@ -131,7 +136,7 @@ def balance_by_group(
         covariates: float64[n, p], treated and control rows in the order that was matched.
         names: The p column names.
         treated: bool[n].
-        result: The matching.
+        result: The matching, in pairs or in strata.
         groups: Group -> its treated units, bool[n_treated]; groups may overlap and may be empty.
 
     Returns:
@@ -142,9 +147,11 @@ def balance_by_group(
     """
     weights = result.stacked_weights(treated)
     _check(covariates, names, treated, weights)
-    if any(members.shape != (result.n_treated,) for members in groups.values()):
+    if any(members.shape != result.treated_weights.shape for members in groups.values()):
         raise ValueError("a group must have one mark per treated unit.")
-    everyone = _Sample.of(np.ones(result.n_treated, dtype=np.bool_), result.treated_weights, result.control_weights)
+    everyone = _Sample.of(
+        np.ones(len(result.treated_weights), dtype=np.bool_), result.treated_weights, result.control_weights
+    )
     samples = [
         _Sample.of(members, result.treated_weights * members, result.control_weights_of(members))
         for members in groups.values()

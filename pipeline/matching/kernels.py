@@ -144,6 +144,15 @@ def _admissible(
 
 
 @compiled
+def _near(t: int, unit: int, covariates_treated: Float64, covariates_control: Float64, widths: Float64) -> bool:
+    """Whether a control is within every caliper on a covariate of treated unit t."""
+    near = True
+    for k in range(len(widths)):
+        near = near and abs(covariates_treated[t, k] - covariates_control[unit, k]) <= widths[k]
+    return near
+
+
+@compiled
 def count_candidates(
     enough: int,
     caliper: float,
@@ -151,6 +160,7 @@ def count_candidates(
     begin: Int64,
     end: Int64,
     insertion: Int64,
+    unit_at: Int64,
     score_at: Float64,
     use_risk: bool,
     risk_from: Int32,
@@ -159,6 +169,9 @@ def count_candidates(
     slack: Int64,
     band_at: Int64,
     band_treated: Int64,
+    covariates_treated: Float64,
+    covariates_control: Float64,
+    widths: Float64,
 ) -> Int64:
     """Number of controls each treated unit could be given (admissible and within the caliper), up to ``enough``."""
     out = np.zeros(len(begin), dtype=np.int64)
@@ -167,12 +180,16 @@ def count_candidates(
         for p in range(insertion[t] - 1, begin[t] - 1, -1):
             if out[t] >= enough or abs(score_treated[t] - score_at[p]) > caliper:
                 break
-            if _admissible(t, p, use_risk, risk_from, risk_until, elapsed, slack, band_at, band_treated):
+            if _admissible(t, p, use_risk, risk_from, risk_until, elapsed, slack, band_at, band_treated) and _near(
+                t, unit_at[p], covariates_treated, covariates_control, widths
+            ):
                 out[t] += 1
         for p in range(insertion[t], end[t]):
             if out[t] >= enough or abs(score_treated[t] - score_at[p]) > caliper:
                 break
-            if _admissible(t, p, use_risk, risk_from, risk_until, elapsed, slack, band_at, band_treated):
+            if _admissible(t, p, use_risk, risk_from, risk_until, elapsed, slack, band_at, band_treated) and _near(
+                t, unit_at[p], covariates_treated, covariates_control, widths
+            ):
                 out[t] += 1
     return out
 
@@ -230,6 +247,9 @@ def match_greedily(
     slack: Int64,
     band_at: Int64,
     band_treated: Int64,
+    covariates_treated: Float64,
+    covariates_control: Float64,
+    widths: Float64,
 ) -> Int64:
     """Greedy nearest-neighbour matching in rounds, trial after trial.
 
@@ -260,6 +280,9 @@ def match_greedily(
         slack: Allowed band difference by treated unit, -1 where bands are not compared.
         band_at: Band by position.
         band_treated: Band by treated unit.
+        covariates_treated: Covariates with a caliper of their own, float64[n_treated, k].
+        covariates_control: The same by control, float64[n_control, k].
+        widths: The k calipers, inclusive.
 
     Returns:
         int64[n_treated, ratio]: the position taken in each round, -1 for none.
@@ -291,7 +314,9 @@ def match_greedily(
                     left = _free_left(left, begin[t], unit_at, used, skip_left, stamp_left, trial)
                     if left < begin[t] or abs(score - score_at[left]) > limit:
                         break
-                    if _admissible(t, left, use_risk, risk_from, risk_until, elapsed, slack, band_at, band_treated):
+                    if _admissible(
+                        t, left, use_risk, risk_from, risk_until, elapsed, slack, band_at, band_treated
+                    ) and _near(t, unit_at[left], covariates_treated, covariates_control, widths):
                         found_left = True
                         limit = abs(score - score_at[left])
                         break
@@ -303,7 +328,9 @@ def match_greedily(
                     right = _free_right(right, end[t], unit_at, used, skip_right, stamp_right, trial)
                     if right >= end[t] or abs(score - score_at[right]) > limit:
                         break
-                    if _admissible(t, right, use_risk, risk_from, risk_until, elapsed, slack, band_at, band_treated):
+                    if _admissible(
+                        t, right, use_risk, risk_from, risk_until, elapsed, slack, band_at, band_treated
+                    ) and _near(t, unit_at[right], covariates_treated, covariates_control, widths):
                         found_right = True
                         break
                     right += 1
@@ -339,6 +366,7 @@ def reasons_unmatched(
     begin: Int64,
     end: Int64,
     insertion: Int64,
+    unit_at: Int64,
     score_at: Float64,
     use_risk: bool,
     risk_from: Int32,
@@ -347,6 +375,9 @@ def reasons_unmatched(
     slack: Int64,
     band_at: Int64,
     band_treated: Int64,
+    covariates_treated: Float64,
+    covariates_control: Float64,
+    widths: Float64,
 ) -> Int64:
     """Why each treated unit stayed alone, as if every control were free: int64[n_treated], 0 for the matched."""
     out = np.zeros(len(matched), dtype=np.int64)
@@ -354,15 +385,214 @@ def reasons_unmatched(
         if matched[t]:
             continue
         out[t] = NO_CANDIDATE
-        # Nearest first on each side: the first admissible one settles the side.
         for p in range(insertion[t] - 1, begin[t] - 1, -1):
+            beyond = abs(score_treated[t] - score_at[p]) > caliper
             if _admissible(t, p, use_risk, risk_from, risk_until, elapsed, slack, band_at, band_treated):
-                out[t] = EXHAUSTED if abs(score_treated[t] - score_at[p]) <= caliper else CALIPER
+                out[t] = CALIPER
+                if not beyond and _near(t, unit_at[p], covariates_treated, covariates_control, widths):
+                    out[t] = EXHAUSTED
+            # Scores only get farther: past the caliper, one admissible control has said it all.
+            if out[t] == EXHAUSTED or (beyond and out[t] == CALIPER):
                 break
         if out[t] == EXHAUSTED:
             continue
         for p in range(insertion[t], end[t]):
+            beyond = abs(score_treated[t] - score_at[p]) > caliper
             if _admissible(t, p, use_risk, risk_from, risk_until, elapsed, slack, band_at, band_treated):
-                out[t] = EXHAUSTED if abs(score_treated[t] - score_at[p]) <= caliper else CALIPER
+                out[t] = CALIPER
+                if not beyond and _near(t, unit_at[p], covariates_treated, covariates_control, widths):
+                    out[t] = EXHAUSTED
+            if out[t] == EXHAUSTED or (beyond and out[t] == CALIPER):
                 break
     return out
+
+
+# The controls of a segment lie in a balanced tree of boxes (k-d tree; Bentley 1975, CACM 18:509). A box is passed over
+# when its nearest corner is farther than the best control found, its scores are all beyond the caliper, or nobody in it
+# is free. Rounding is monotone, so that the bound of a box never exceeds the computed distance of a control in it: the
+# answer is that of a full scan, to the bit.
+
+
+@compiled
+def tree_scores(score_at: Float64, first: Int64, last: Int64) -> tuple[Float64, Float64]:
+    """Smallest and largest score in each box, float64[n_boxes] each; boxes hold the positions [first, last)."""
+    low, high = np.full(len(first), np.inf), np.full(len(first), -np.inf)
+    for box in range(len(first)):
+        for p in range(first[box], last[box]):
+            low[box] = min(low[box], score_at[p])
+            high[box] = max(high[box], score_at[p])
+    return low, high
+
+
+@compiled
+def _box_distance(t: int, box: int, space: Float64, box_low: Float64, box_high: Float64) -> float:
+    """Squared distance of treated unit t to the nearest point of a box."""
+    total = 0.0
+    for j in range(space.shape[1]):
+        gap = max(box_low[box, j] - space[t, j], space[t, j] - box_high[box, j])
+        if gap > 0:
+            total += gap * gap
+    return total
+
+
+@compiled
+def match_in_space(
+    ratio: int,
+    replacement: bool,
+    caliper: float,
+    queue: Int64,
+    trial_start: Int64,
+    score_treated: Float64,
+    space_treated: Float64,
+    root: Int64,
+    rank_treated: Int64,
+    rank_at: Int64,
+    unit_at: Int64,
+    score_at: Float64,
+    space_at: Float64,
+    first: Int64,
+    last: Int64,
+    left: Int64,
+    parent: Int64,
+    leaf_at: Int64,
+    box_low: Float64,
+    box_high: Float64,
+    n_control: int,
+    use_risk: bool,
+    risk_from: Int32,
+    risk_until: Int32,
+    elapsed: Int32,
+    slack: Int64,
+    band_at: Int64,
+    band_treated: Int64,
+    covariates_treated: Float64,
+    covariates_control: Float64,
+    widths: Float64,
+) -> Int64:
+    """Greedy matching on the distance in a space of several coordinates, in rounds, trial after trial.
+
+    In each round every treated unit still in the race, in queue order, takes the free admissible control with the
+    smallest Euclidean distance among those within the caliper on the score. Equal distances: the control *most* ranks
+    away from the treated unit in the order of all units of the segment by (first coordinate, key); equal again: the
+    higher one. This is what MatchIt 4.7.2 does with row numbers as keys: it walks outwards along the first coordinate
+    and lets a later equal replace an earlier one.
+
+    Args:
+        ratio: Number of rounds.
+        replacement: Whether a control stays free after being taken.
+        caliper: On the score, inclusive; ``inf`` for none.
+        queue: Treated units, trial after trial, each in matching order, int64[n_treated].
+        trial_start: Bounds of the trials in ``queue``, int64[n_trials + 1].
+        score_treated: float64[n_treated].
+        space_treated: Coordinates, float64[n_treated, d].
+        root: Root box of each treated unit's segment, -1 for an empty segment.
+        rank_treated: Rank of each treated unit, see above.
+        rank_at: The same by position.
+        unit_at: Control at each position; positions follow the boxes.
+        score_at: Score at each position.
+        space_at: Coordinates at each position, float64[n_positions, d].
+        first: First position in each box, int64[n_boxes].
+        last: One past its last position.
+        left: Left child, -1 for a leaf; the right child comes next.
+        parent: Parent box, -1 for a root.
+        leaf_at: Leaf of each position.
+        box_low: Smallest coordinates in each box, float64[n_boxes, d].
+        box_high: Largest coordinates in each box.
+        n_control: Number of controls.
+        use_risk: See `match_greedily`, like all that follow.
+        risk_from: By position.
+        risk_until: By position.
+        elapsed: By treated unit.
+        slack: By treated unit.
+        band_at: By position.
+        band_treated: By treated unit.
+        covariates_treated: float64[n_treated, k].
+        covariates_control: float64[n_control, k].
+        widths: float64[k].
+
+    Returns:
+        int64[n_treated, ratio]: the position taken in each round, -1 for none.
+    """
+    taken = np.full((len(queue), ratio), -1, dtype=np.int64)
+    n_coordinates = space_at.shape[1]
+    used = np.zeros(n_control, dtype=np.int32)
+    free = last - first
+    stamp = np.zeros(len(first), dtype=np.int32)
+    score_low, score_high = tree_scores(score_at, first, last)
+    stack, bound = np.empty(128, dtype=np.int64), np.empty(128, dtype=np.float64)
+    for trial in range(1, len(trial_start)):
+        racing = queue[trial_start[trial - 1] : trial_start[trial]].copy()
+        n_racing = len(racing)
+        for round_number in range(ratio):
+            n_kept = 0
+            for i in range(n_racing):
+                t = racing[i]
+                if root[t] < 0:
+                    continue
+                score = score_treated[t]
+                best, best_p, best_steps = np.inf, -1, 0
+                depth = 1
+                stack[0] = root[t]
+                bound[0] = _box_distance(t, root[t], space_treated, box_low, box_high)
+                while depth > 0:
+                    depth -= 1
+                    box = stack[depth]
+                    if bound[depth] > best or score_low[box] - score > caliper or score - score_high[box] > caliper:
+                        continue
+                    if stamp[box] == trial and free[box] == 0:
+                        continue
+                    if left[box] >= 0:
+                        near, far = left[box], left[box] + 1
+                        near_bound = _box_distance(t, near, space_treated, box_low, box_high)
+                        far_bound = _box_distance(t, far, space_treated, box_low, box_high)
+                        if far_bound < near_bound:
+                            near, far = far, near
+                            near_bound, far_bound = far_bound, near_bound
+                        if far_bound <= best:
+                            stack[depth], bound[depth] = far, far_bound
+                            depth += 1
+                        if near_bound <= best:
+                            stack[depth], bound[depth] = near, near_bound
+                            depth += 1
+                        continue
+                    for p in range(first[box], last[box]):
+                        if used[unit_at[p]] == trial or abs(score - score_at[p]) > caliper:
+                            continue
+                        distance = 0.0
+                        for j in range(n_coordinates):
+                            gap = space_treated[t, j] - space_at[p, j]
+                            distance += gap * gap
+                        if distance > best:
+                            continue
+                        if not _admissible(
+                            t, p, use_risk, risk_from, risk_until, elapsed, slack, band_at, band_treated
+                        ) or not _near(t, unit_at[p], covariates_treated, covariates_control, widths):
+                            continue
+                        mine = False
+                        for earlier in range(round_number):
+                            mine = mine or taken[t, earlier] == p
+                        if mine:
+                            continue
+                        steps = rank_at[p] - rank_treated[t]
+                        if (
+                            distance < best
+                            or abs(steps) > abs(best_steps)
+                            or (abs(steps) == abs(best_steps) and steps > best_steps)
+                        ):
+                            best, best_p, best_steps = distance, p, steps
+                if best_p < 0:
+                    continue
+                taken[t, round_number] = best_p
+                if not replacement:
+                    used[unit_at[best_p]] = trial
+                    box = leaf_at[best_p]
+                    while box >= 0:
+                        if stamp[box] != trial:
+                            stamp[box] = trial
+                            free[box] = last[box] - first[box]
+                        free[box] -= 1
+                        box = parent[box]
+                racing[n_kept] = t
+                n_kept += 1
+            n_racing = n_kept
+    return taken

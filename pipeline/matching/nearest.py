@@ -6,13 +6,25 @@ leave at the treated unit's elapsed day, and without replacement it serves once 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.matching import kernels
-from pipeline.matching.problem import Int32, Int64, MatchProblem, as_days, as_float64, as_int64, as_keys, as_levels
+from pipeline.matching.boxes import plant
+from pipeline.matching.problem import (
+    Float64,
+    Int32,
+    Int64,
+    MatchProblem,
+    UInt64,
+    as_days,
+    as_float64,
+    as_int64,
+    as_keys,
+    as_levels,
+)
 from pipeline.matching.result import MatchResult, Pairs
 
 
@@ -31,6 +43,11 @@ def nearest_neighbour(
     risk_until: npt.ArrayLike | None = None,
     elapsed: npt.ArrayLike | None = None,
     trial_treated: npt.ArrayLike | None = None,
+    space_treated: npt.ArrayLike | None = None,
+    space_control: npt.ArrayLike | None = None,
+    covariates_treated: npt.ArrayLike | None = None,
+    covariates_control: npt.ArrayLike | None = None,
+    covariate_calipers: Sequence[float] = (),
 ) -> MatchResult:
     """Match each treated unit to its nearest controls within its exact stratum.
 
@@ -48,6 +65,15 @@ def nearest_neighbour(
         risk_until: Last elapsed day each control is at risk, inclusive.
         elapsed: Elapsed day of each treated unit at its time zero, int32[n_treated].
         trial_treated: Trial ids, int64[n_treated]; None for one trial.
+        space_treated: Coordinates in which the nearest control is sought, float64[n_treated, d], instead of on the
+            score: those of `mahalanobis.mahalanobis_space` give Mahalanobis matching within the caliper on the score
+            (MatchIt's ``mahvars``). With equal scores everywhere (zeros), keys alone order the treated units: plain
+            Mahalanobis matching (MatchIt's ``distance = "mahalanobis"`` with row numbers as keys).
+        space_control: The same for the controls, float64[n_control, d].
+        covariates_treated: Covariates with a caliper of their own, float64[n_treated, k].
+        covariates_control: The same for the controls, float64[n_control, k].
+        covariate_calipers: Their k calipers, inclusive, in the covariates' units (MatchIt's ``caliper = c(age = .2)``
+            is ``caliper_width(age, 0.2)``).
 
     Returns:
         The verified result.
@@ -77,6 +103,11 @@ def nearest_neighbour(
         risk_until=risk_until,
         elapsed=elapsed,
         trial_treated=trial_treated,
+        space_treated=space_treated,
+        space_control=space_control,
+        covariates_treated=covariates_treated,
+        covariates_control=covariates_control,
+        covariate_calipers=covariate_calipers,
     )
 
 
@@ -99,6 +130,11 @@ def match_with_relaxation(
     band_treated: npt.ArrayLike | None = None,
     band_control: npt.ArrayLike | None = None,
     band_slack: Sequence[int | None] | None = None,
+    space_treated: npt.ArrayLike | None = None,
+    space_control: npt.ArrayLike | None = None,
+    covariates_treated: npt.ArrayLike | None = None,
+    covariates_control: npt.ArrayLike | None = None,
+    covariate_calipers: Sequence[float] = (),
 ) -> MatchResult:
     """Match like `nearest_neighbour`, with exact strata that give way, level by level, where candidates are too few.
 
@@ -125,6 +161,11 @@ def match_with_relaxation(
         band_control: Ordered band of each control, int64[n_control].
         band_slack: Per level, the allowed |band difference|; None where bands are not compared (put the band into the
             stratum id at levels where it must be equal: it is faster than a slack of 0).
+        space_treated: See `nearest_neighbour`.
+        space_control: See `nearest_neighbour`.
+        covariates_treated: See `nearest_neighbour`.
+        covariates_control: See `nearest_neighbour`.
+        covariate_calipers: See `nearest_neighbour`.
 
     Returns:
         The verified result; ``level`` logs the level of each treated unit.
@@ -152,6 +193,11 @@ def match_with_relaxation(
         band_treated=None if band_treated is None else as_int64(band_treated),
         band_control=None if band_control is None else as_int64(band_control),
         band_slack=(None,) * len(levels) if band_slack is None else tuple(band_slack),
+        space_treated=None if space_treated is None else as_float64(space_treated),
+        space_control=None if space_control is None else as_float64(space_control),
+        covariates_treated=None if covariates_treated is None else as_float64(covariates_treated),
+        covariates_control=None if covariates_control is None else as_float64(covariates_control),
+        covariate_calipers=tuple(float(width) for width in covariate_calipers),
     )
     return _solve(problem, minimum_candidates)
 
@@ -171,7 +217,7 @@ class _Field:
 
 @dataclass(frozen=True, eq=False)
 class _Admission:
-    """Risk set and bands of a field, in the shape the kernels read (empty arrays where a rule does not bind)."""
+    """Risk set, bands and covariate calipers of a field, as the kernels read them (empty where none binds)."""
 
     use_risk: bool
     risk_from: Int32
@@ -180,8 +226,13 @@ class _Admission:
     slack: Int64
     band_at: Int64
     band_treated: Int64
+    covariates_treated: Float64
+    covariates_control: Float64
+    widths: Float64
 
-    def arguments(self) -> tuple[bool, Int32, Int32, Int32, Int64, Int64, Int64]:
+    def arguments(
+        self,
+    ) -> tuple[bool, Int32, Int32, Int32, Int64, Int64, Int64, Float64, Float64, Float64]:
         """The kernels' trailing arguments, in their order."""
         return (
             self.use_risk,
@@ -191,19 +242,75 @@ class _Admission:
             self.slack,
             self.band_at,
             self.band_treated,
+            self.covariates_treated,
+            self.covariates_control,
+            self.widths,
         )
 
 
 def _solve(problem: MatchProblem, minimum_candidates: int) -> MatchResult:
-    score_order = np.argsort(problem.distance_control)
-    kernels.sort_ties_by_key(score_order, problem.distance_control, problem.key_control)
-    level, field = _choose_levels(problem, score_order, minimum_candidates)
-    admission = _admission(problem, field, np.arange(problem.n_treated), level)
     queue, trial_start = _queue(problem)
-    rank_treated, rank_control = _ranks(problem, score_order)
-    score_at = problem.distance_control[field.unit_at]
-    caliper = np.inf if problem.caliper is None else problem.caliper
-    taken = kernels.match_greedily(
+    search = _on_a_line(problem)
+    score_order = np.argsort(search.distance_control)
+    kernels.sort_ties_by_key(score_order, search.distance_control, search.key_control)
+    level, field = _choose_levels(search, score_order, minimum_candidates)
+    admission = _admission(search, field, np.arange(search.n_treated), level)
+    caliper = np.inf if search.caliper is None else search.caliper
+    space = search.space_treated, search.space_control
+    if space[0] is None or space[1] is None:
+        taken = _match_on_score(search, score_order, field, admission, caliper, queue, trial_start)
+        unit_at = field.unit_at
+    else:
+        taken, unit_at = _match_in_space(search, space[0], space[1], field, level, caliper, queue, trial_start)
+    reason = kernels.reasons_unmatched(
+        taken[:, 0] >= 0,
+        caliper,
+        search.distance_treated,
+        field.begin,
+        field.end,
+        field.insertion,
+        field.unit_at,
+        search.distance_control[field.unit_at],
+        *admission.arguments(),
+    )
+    return MatchResult(problem, _pairs(taken, queue, unit_at), level, reason)
+
+
+def _on_a_line(problem: MatchProblem) -> MatchProblem:
+    """The same question with the only coordinate of its space as the score, where scores say nothing themselves.
+
+    Nearest in one coordinate is nearest on a score; MatchIt breaks ties accordingly. Who is served first is not asked
+    here: it stays with the scores as they were.
+    """
+    space, theirs = problem.space_treated, problem.space_control
+    score = problem.distance_treated
+    flat = problem.caliper is None and (not len(score) or bool((score == score[0]).all()))
+    if space is None or theirs is None or space.shape[1] > 1 or not flat:
+        return problem
+    return replace(
+        problem, distance_treated=space[:, 0], distance_control=theirs[:, 0], space_treated=None, space_control=None
+    )
+
+
+def _match_on_score(
+    problem: MatchProblem,
+    score_order: Int64,
+    field: _Field,
+    admission: _Admission,
+    caliper: float,
+    queue: Int64,
+    trial_start: Int64,
+) -> Int64:
+    everyone = np.zeros(problem.n_treated, dtype=np.int64), np.full(problem.n_treated, problem.n_control)
+    rank_treated, rank_control = _ranks(
+        problem.distance_treated,
+        problem.key_treated,
+        *everyone,
+        score_order,
+        problem.distance_control,
+        problem.key_control,
+    )
+    return kernels.match_greedily(
         problem.ratio,
         problem.replacement,
         caliper,
@@ -216,20 +323,72 @@ def _solve(problem: MatchProblem, minimum_candidates: int) -> MatchResult:
         rank_treated,
         rank_control,
         field.unit_at,
-        score_at,
+        problem.distance_control[field.unit_at],
         *admission.arguments(),
     )
-    reason = kernels.reasons_unmatched(
-        taken[:, 0] >= 0,
+
+
+def _match_in_space(
+    problem: MatchProblem,
+    space: Float64,
+    theirs: Float64,
+    field: _Field,
+    level: Int64,
+    caliper: float,
+    queue: Int64,
+    trial_start: Int64,
+) -> tuple[Int64, Int64]:
+    """The positions taken and the control at each position, which follow the boxes and not the scores."""
+    segments, segment = np.unique(np.stack([field.begin, field.end], axis=1), axis=0, return_inverse=True)
+    begin, end = segments[:, 0], segments[:, 1]
+    score_at = problem.distance_control[field.unit_at] if np.isfinite(caliper) else None
+    boxes = plant(theirs[field.unit_at], score_at, begin, end)
+    unit_at = field.unit_at[boxes.order]
+    first_at, key_at = np.ascontiguousarray(theirs[unit_at, 0]), problem.key_control[unit_at]
+    in_order = np.argsort(first_at)
+    kernels.sort_ties_by_key(in_order, first_at, key_at)
+    # A position outside every segment belongs to treated units that were searched at another level.
+    segment_at = np.full(len(unit_at), -1, dtype=np.int64)
+    for number in np.flatnonzero(end > begin):
+        segment_at[begin[number] : end[number]] = number
+    positions, start = kernels.split_by_segment(in_order, segment_at, len(begin))
+    if kernels.first_duplicate(positions, start, first_at, key_at) >= 0:
+        raise ValueError("two controls share coordinates, stratum and tie key: row order would decide between them.")
+    rank_treated, rank_at = _ranks(
+        np.ascontiguousarray(space[:, 0]),
+        problem.key_treated,
+        start[segment],
+        start[segment + 1],
+        positions,
+        first_at,
+        key_at,
+    )
+    placed = _Field(unit_at, field.begin, field.end, field.insertion)
+    taken = kernels.match_in_space(
+        problem.ratio,
+        problem.replacement,
         caliper,
+        queue,
+        trial_start,
         problem.distance_treated,
-        field.begin,
-        field.end,
-        field.insertion,
-        score_at,
-        *admission.arguments(),
+        space,
+        boxes.root[segment],
+        rank_treated,
+        rank_at,
+        unit_at,
+        problem.distance_control[unit_at],
+        theirs[unit_at],
+        boxes.first,
+        boxes.last,
+        boxes.left,
+        boxes.parent,
+        boxes.leaf_at,
+        boxes.low,
+        boxes.high,
+        problem.n_control,
+        *_admission(problem, placed, np.arange(problem.n_treated), level).arguments(),
     )
-    return MatchResult(problem, _pairs(taken, queue, field.unit_at), level, reason)
+    return taken, unit_at
 
 
 def _choose_levels(problem: MatchProblem, score_order: Int64, minimum_candidates: int) -> tuple[Int64, _Field]:
@@ -254,6 +413,7 @@ def _choose_levels(problem: MatchProblem, score_order: Int64, minimum_candidates
                 field.begin,
                 field.end,
                 field.insertion,
+                field.unit_at,
                 problem.distance_control[field.unit_at],
                 *admission.arguments(),
             )
@@ -299,6 +459,7 @@ def _lay_out(problem: MatchProblem, score_order: Int64, level: int, treated: Int
 def _admission(problem: MatchProblem, field: _Field, treated: Int64, level: Int64) -> _Admission:
     no_day = np.empty(0, dtype=np.int32)
     no_band = np.empty(0, dtype=np.int64)
+    no_covariate = np.empty((0, 0), dtype=np.float64)
     slack_of_level = np.array([-1 if slack is None else slack for slack in problem.band_slack], dtype=np.int64)
     slack = slack_of_level[level]
     use_band = problem.band_treated is not None and bool((slack >= 0).any())
@@ -310,6 +471,9 @@ def _admission(problem: MatchProblem, field: _Field, treated: Int64, level: Int6
         slack=slack,
         band_at=problem.band_control[field.unit_at] if use_band and problem.band_control is not None else no_band,
         band_treated=problem.band_treated[treated] if use_band and problem.band_treated is not None else no_band,
+        covariates_treated=no_covariate if problem.covariates_treated is None else problem.covariates_treated[treated],
+        covariates_control=no_covariate if problem.covariates_control is None else problem.covariates_control,
+        widths=np.array(problem.covariate_calipers, dtype=np.float64),
     )
 
 
@@ -326,23 +490,38 @@ def _queue(problem: MatchProblem) -> tuple[Int64, Int64]:
     return queue, bounds.astype(np.int64)
 
 
-def _ranks(problem: MatchProblem, score_order: Int64) -> tuple[Int64, Int64]:
-    """Ranks of the treated units and of the controls in the order of all units by (score, key)."""
-    order = np.lexsort((problem.key_treated, problem.distance_treated))
-    n_treated, n_control = problem.n_treated, problem.n_control
+def _ranks(
+    value_treated: Float64,
+    key_treated: UInt64,
+    begin: Int64,
+    end: Int64,
+    in_order: Int64,
+    value_control: Float64,
+    key_control: UInt64,
+) -> tuple[Int64, Int64]:
+    """Ranks of treated units and controls together by (value, key), segment after segment.
+
+    Args:
+        value_treated: float64[n_treated].
+        key_treated: uint64[n_treated].
+        begin: First place, in ``in_order``, of each treated unit's segment.
+        end: One past its last place.
+        in_order: Controls by (segment, value, key), int64.
+        value_control: By control.
+        key_control: By control.
+
+    Returns:
+        Ranks by treated unit, and by control (0 for a control in no segment).
+    """
+    order = np.lexsort((key_treated, value_treated, end, begin))
     before = kernels.insertion_points(
-        problem.distance_treated[order],
-        problem.key_treated[order],
-        np.zeros(n_treated, dtype=np.int64),
-        np.full(n_treated, n_control, dtype=np.int64),
-        score_order,
-        problem.distance_control,
-        problem.key_control,
+        value_treated[order], key_treated[order], begin[order], end[order], in_order, value_control, key_control
     )
-    rank_treated, rank_control = np.empty(n_treated, dtype=np.int64), np.empty(n_control, dtype=np.int64)
-    rank_treated[order] = before + np.arange(n_treated)
-    position = np.arange(n_control)
-    rank_control[score_order] = position + np.searchsorted(before, position, side="right")
+    rank_treated = np.empty(len(value_treated), dtype=np.int64)
+    rank_control = np.zeros(len(value_control), dtype=np.int64)
+    rank_treated[order] = before + np.arange(len(order))
+    place = np.arange(len(in_order))
+    rank_control[in_order] = place + np.searchsorted(before, place, side="right")
     return rank_treated, rank_control
 
 

@@ -41,6 +41,13 @@ class MatchProblem:
         band_treated: Ordered band (age band) of each treated unit, int64; None when no level uses it.
         band_control: Ordered band of each control, int64.
         band_slack: For each level, the allowed |band difference|, or None where bands are not compared.
+        space_treated: Coordinates in which the nearest control is sought, float64[n_treated, d] (see
+            `mahalanobis.mahalanobis_space`); None to seek it on the score. The score then only orders the treated units
+            and carries the caliper.
+        space_control: The same for the controls, float64[n_control, d].
+        covariates_treated: Covariates with a caliper of their own, float64[n_treated, k]; None for none.
+        covariates_control: The same for the controls, float64[n_control, k].
+        covariate_calipers: Largest allowed |difference| on each of the k, inclusive, in the covariate's units.
 
     Raises:
         ValueError: When shapes disagree, a score is not finite, half of a constraint is missing, or a parameter is out
@@ -63,6 +70,11 @@ class MatchProblem:
     band_treated: Int64 | None = None
     band_control: Int64 | None = None
     band_slack: tuple[int | None, ...] = (None,)
+    space_treated: Float64 | None = None
+    space_control: Float64 | None = None
+    covariates_treated: Float64 | None = None
+    covariates_control: Float64 | None = None
+    covariate_calipers: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         n_treated, n_control = len(self.distance_treated), len(self.distance_control)
@@ -101,6 +113,23 @@ class MatchProblem:
             raise ValueError("bands are needed on both sides, or on neither.")
         if self.band_treated is None and any(slack is not None for slack in self.band_slack):
             raise ValueError("band_slack is given but band_treated and band_control are not.")
+        for name, treated, control, width in (
+            ("space", self.space_treated, self.space_control, None),
+            ("covariates", self.covariates_treated, self.covariates_control, len(self.covariate_calipers)),
+        ):
+            if (treated is None) != (control is None):
+                raise ValueError(f"{name}_treated and {name}_control are needed together, or neither.")
+            if treated is None or control is None:
+                continue
+            d = treated.shape[-1] if width is None else width
+            if treated.shape != (n_treated, d) or control.shape != (n_control, d) or d < 1:
+                raise ValueError(f"{name} must be matrices with one row per unit and the same columns on both sides.")
+            if not (np.isfinite(treated).all() and np.isfinite(control).all()):
+                raise ValueError(f"{name} holds values that are not finite.")
+        if self.covariates_treated is None and self.covariate_calipers:
+            raise ValueError("covariate_calipers are given but covariates_treated and covariates_control are not.")
+        if not all(np.isfinite(width) and width >= 0 for width in self.covariate_calipers):
+            raise ValueError("calipers on covariates must be finite numbers, zero or more.")
         if self.ratio < 1:
             raise ValueError(f"ratio must be at least 1, not {self.ratio}.")
         if self.caliper is not None and not (np.isfinite(self.caliper) and self.caliper >= 0):
@@ -118,10 +147,14 @@ class MatchProblem:
 
 
 def caliper_width(distance: Float64, multiple: float) -> float:
-    """The caliper in score units: a multiple of the SD of the score over the full sample.
+    """The caliper in the units of a score (or covariate): a multiple of its SD over the full sample.
+
+    The caliper bounds the score it is given with: logits on both sides (`PropensityFit.logit`, MatchIt's ``link =
+    "linear.logit"``) make it a caliper on the logit, probabilities a caliper on the probability. To match on one and
+    bound the other, pass the other as a covariate with a caliper of its own.
 
     Args:
-        distance: Scores of all treated and control units together, float64[n].
+        distance: Values of all treated and control units together, float64[n].
         multiple: Number of standard deviations (0.2 by Austin 2011, Pharmaceutical Statistics 10:150).
 
     Returns:

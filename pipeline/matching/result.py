@@ -1,10 +1,10 @@
 """What a matching gives back: pairs, weights, who stayed alone and why; checked against its own rules on every run."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 
@@ -29,19 +29,96 @@ class MatchVerificationError(RuntimeError):
     """A matching broke one of its own rules: the result must not be used."""
 
 
-class Comparison(Protocol):
-    """What balance and estimation need from any comparison: weights that make the controls stand for the treated.
+class Comparison(ABC):
+    """What every method answers with: weights that make the controls stand for the treated, and who was left out.
 
-    Matching, strata matching and weighting answer with different objects; all of them have these weights.
+    Pairs (`MatchResult`), strata (`strata.StrataResult`) and weighting (`entropy.WeightingResult`) hold different
+    things; balance, estimation and reports need no more than this.
     """
 
     @property
+    @abstractmethod
     def treated_weights(self) -> Float64:
         """float64[n_treated]: 1 for treated units kept, 0 for those left out."""
 
     @property
+    @abstractmethod
     def control_weights(self) -> Float64:
-        """float64[n_control]: weights that sum to the sum of ``treated_weights``."""
+        """float64[n_control]: weights that sum to the sum of ``treated_weights``; 0 for controls left out."""
+
+    @property
+    @abstractmethod
+    def unmatched_reason(self) -> Int64:
+        """`UnmatchedReason` of each treated unit, int64[n_treated], 0 for those kept."""
+
+    @property
+    @abstractmethod
+    def method(self) -> tuple[str, ...]:
+        """What was done, in the words of MatchIt's summary, and then its rules, one a line."""
+
+    @property
+    def scaled_control_weights(self) -> Float64:
+        """float64[n_control]: weights on MatchIt's scale, summing to the number of distinct controls kept."""
+        total = float(self.control_weights.sum())
+        if total == 0:
+            return self.control_weights
+        scaled: Float64 = self.control_weights * (np.count_nonzero(self.control_weights) / total)
+        return scaled
+
+    def stacked_weights(self, treated: Bool) -> Float64:
+        """Weights in the order of the full sample, for `balance.balance_table`.
+
+        Args:
+            treated: bool[n], True where a row of the full sample is a treated unit; treated and control rows come in
+                the order of the arrays that were compared.
+
+        Returns:
+            float64[n].
+
+        Raises:
+            ValueError: When the counts of the two arms are not those of the comparison.
+        """
+        own, theirs = self.treated_weights, self.control_weights
+        if (int(treated.sum()), int((~treated).sum())) != (len(own), len(theirs)):
+            raise ValueError("treated does not have the number of treated and control units that were matched.")
+        out = np.empty(len(treated))
+        out[treated] = own
+        out[~treated] = theirs
+        return out
+
+    @property
+    def effective_sample_size(self) -> float:
+        """Kish's effective number of controls: (sum of weights)² / sum of squared weights; 0 when nobody is kept."""
+        return effective_sample_size(self.control_weights)
+
+    @property
+    def share_matched(self) -> float:
+        """Share of the treated units kept."""
+        kept = self.treated_weights > 0
+        return float(kept.mean()) if len(kept) else 0.0
+
+    def unmatched_counts(self) -> dict[str, int]:
+        """Number of treated units left out by reason code."""
+        return {reason.label: int((self.unmatched_reason == reason).sum()) for reason in UnmatchedReason}
+
+    def summary(self) -> str:
+        """The comparison in the words of MatchIt's summary: what was asked, sample sizes, who was left out and why."""
+        title, *rules = self.method
+        own, theirs = self.treated_weights > 0, self.control_weights > 0
+        rows = [
+            ("All", len(theirs), len(own)),
+            ("Matched (ESS)", self.effective_sample_size, int(own.sum())),
+            ("Matched", int(theirs.sum()), int(own.sum())),
+            ("Unmatched", int((~theirs).sum()), int((~own).sum())),
+        ]
+        lines = [title, *(f" - {rule}" for rule in rules), "", "Sample Sizes:"]
+        lines.append(f"{'':<16}{'Control':>12}{'Treated':>12}")
+        for name, control, treated in rows:
+            shown = f"{control:,.2f}" if isinstance(control, float) else f"{control:,}"
+            lines.append(f"{name:<16}{shown:>12}{treated:>12,}")
+        lines += ["", "Treated units left unmatched:"]
+        lines += [f"  {code:<14}{count:>12,}" for code, count in self.unmatched_counts().items()]
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +141,8 @@ class Pairs:
         return len(self.treated)
 
 
-class MatchedPairs:
-    """What any matching into sets tells of itself; `MatchResult` and `JoinedResult` fill it in.
+class MatchedPairs(Comparison):
+    """A comparison in matched sets: `MatchResult`, and several of them read as one (`JoinedResult`).
 
     Attributes:
         pairs: The matched pairs.
@@ -83,9 +160,9 @@ class MatchedPairs:
         return len(self.reason)
 
     @property
+    @abstractmethod
     def n_control(self) -> int:
         """Controls offered."""
-        raise NotImplementedError
 
     @cached_property
     def matched(self) -> Bool:
@@ -114,10 +191,10 @@ class MatchedPairs:
         return self.control_weights_of(np.ones(self.n_treated, dtype=np.bool_))
 
     def control_weights_of(self, treated: Bool) -> Float64:
-        """Control weights from the sets of some treated units only.
+        """Control weights from the sets of some treated units only (one département, one subgroup).
 
         Args:
-            treated: bool[n_treated], the treated units whose sets count (one département, one subgroup).
+            treated: bool[n_treated], the treated units whose sets count.
 
         Returns:
             float64[n_control].
@@ -132,47 +209,9 @@ class MatchedPairs:
         return out
 
     @property
-    def scaled_control_weights(self) -> Float64:
-        """float64[n_control]: weights on MatchIt's scale, summing to the number of distinct matched controls."""
-        total = float(self.control_weights.sum())
-        if total == 0:
-            return self.control_weights
-        scaled: Float64 = self.control_weights * (np.count_nonzero(self.control_weights) / total)
-        return scaled
-
-    def stacked_weights(self, treated: Bool) -> Float64:
-        """Weights in the order of the full sample, for `balance.balance_table`.
-
-        Args:
-            treated: bool[n], True where a row of the full sample is a treated unit; treated and control rows come in
-                the order of the arrays that were matched.
-
-        Returns:
-            float64[n].
-
-        Raises:
-            ValueError: When the counts of the two arms are not those that were matched.
-        """
-        if (int(treated.sum()), int((~treated).sum())) != (self.n_treated, self.n_control):
-            raise ValueError("treated does not have the number of treated and control units that were matched.")
-        out = np.empty(len(treated))
-        out[treated] = self.treated_weights
-        out[~treated] = self.control_weights
-        return out
-
-    @property
-    def effective_sample_size(self) -> float:
-        """Kish's effective number of controls: (sum of weights)² / sum of squared weights; 0 when nobody matched."""
-        return effective_sample_size(self.control_weights)
-
-    @property
-    def share_matched(self) -> float:
-        """Share of the treated units with at least one control."""
-        return float(self.matched.mean()) if self.n_treated else 0.0
-
-    def unmatched_counts(self) -> dict[str, int]:
-        """Number of unmatched treated units by reason code."""
-        return {reason.label: int((self.reason == reason).sum()) for reason in UnmatchedReason}
+    def unmatched_reason(self) -> Int64:
+        """The reasons."""
+        return self.reason
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,22 +241,27 @@ class MatchResult(MatchedPairs):
         """Controls offered."""
         return self.problem.n_control
 
-    def summary(self) -> str:
-        """The matching in the words of MatchIt's summary: what was asked, sample sizes, who was left out and why."""
+    @property
+    def method(self) -> tuple[str, ...]:
+        """Ratio, replacement, distance, calipers, strata, risk set and trials."""
         problem = self.problem
-        ratio = (
-            f"{problem.ratio}:1 nearest neighbour matching {'with' if problem.replacement else 'without'} replacement"
-        )
-        rules = [
+        rules = (
+            f"{problem.ratio}:1 nearest neighbour matching {'with' if problem.replacement else 'without'} replacement",
+            "distance: score" if problem.space_treated is None else "distance: Mahalanobis",
             "caliper: none" if problem.caliper is None else f"caliper: {problem.caliper:.6g} score units",
+            *(f"caliper on covariate {k}: {width:.6g}" for k, width in enumerate(problem.covariate_calipers, start=1)),
             f"exact strata: {len(np.unique(problem.strata_treated[0])):,} with treated units",
             "risk set: control still on leave at the treated unit's elapsed day" if problem.elapsed is not None else "",
             f"trials: {len(np.unique(problem.trial_treated)):,}",
-        ]
-        lines = [ratio, *(f" - {rule}" for rule in rules if rule), "", *_sample_sizes(self), "", *_left_alone(self)]
-        if len(problem.strata_treated) > 1:
+        )
+        return tuple(rule for rule in rules if rule)
+
+    def summary(self) -> str:
+        """As for every comparison, and at which level the treated units were searched."""
+        lines = [super().summary()]
+        if len(self.problem.strata_treated) > 1:
             lines += ["", "Relaxation level of the treated units:"]
-            counts = np.bincount(self.level, minlength=len(problem.strata_treated))
+            counts = np.bincount(self.level, minlength=len(self.problem.strata_treated))
             lines += [f"  level {level:<8}{count:>12,}" for level, count in enumerate(counts)]
         return "\n".join(lines)
 
@@ -229,51 +273,53 @@ class MatchResult(MatchedPairs):
         """
         problem, pairs, n = self.problem, self.pairs, len(self.pairs)
         for name, array in (("control", pairs.control), ("set_id", pairs.set_id), ("round", pairs.round)):
-            _require(len(array) == n, f"pairs.{name} does not have one value per pair")
+            require(len(array) == n, f"pairs.{name} does not have one value per pair")
         for name, array in (("level", self.level), ("reason", self.reason)):
-            _require(len(array) == problem.n_treated, f"{name} does not have one value per treated unit")
-        _refuse((pairs.treated < 0) | (pairs.treated >= problem.n_treated), "name no treated unit")
-        _refuse((pairs.control < 0) | (pairs.control >= problem.n_control), "name no control")
-        _refuse(
+            require(len(array) == problem.n_treated, f"{name} does not have one value per treated unit")
+        refuse((pairs.treated < 0) | (pairs.treated >= problem.n_treated), "name no treated unit")
+        refuse((pairs.control < 0) | (pairs.control >= problem.n_control), "name no control")
+        refuse(
             (self.level < 0) | (self.level >= len(problem.strata_treated)), "have no relaxation level", "treated units"
         )
         if problem.caliper is not None:
             gap = np.abs(problem.distance_treated[pairs.treated] - problem.distance_control[pairs.control])
-            _refuse(gap > problem.caliper, "are farther apart than the caliper")
+            refuse(gap > problem.caliper, "are farther apart than the caliper")
+        if problem.covariates_treated is not None and problem.covariates_control is not None:
+            gaps = np.abs(problem.covariates_treated[pairs.treated] - problem.covariates_control[pairs.control])
+            too_far: Bool = np.any(gaps > np.array(problem.covariate_calipers), axis=1)
+            refuse(too_far, "are farther apart than the caliper on a covariate")
         level = self.level[pairs.treated]
         for number, (own, theirs) in enumerate(zip(problem.strata_treated, problem.strata_control, strict=True)):
             here = level == number
             treated, control = pairs.treated[here], pairs.control[here]
-            _refuse(own[treated] != theirs[control], f"differ on the exact stratum of level {number}")
+            refuse(own[treated] != theirs[control], f"differ on the exact stratum of level {number}")
             slack = problem.band_slack[number]
             if slack is not None and problem.band_treated is not None and problem.band_control is not None:
                 apart = np.abs(problem.band_treated[treated] - problem.band_control[control])
-                _refuse(apart > slack, f"are too many bands apart for level {number}")
+                refuse(apart > slack, f"are too many bands apart for level {number}")
         if problem.elapsed is not None and problem.risk_from is not None and problem.risk_until is not None:
             day = problem.elapsed[pairs.treated]
             outside = (day < problem.risk_from[pairs.control]) | (day > problem.risk_until[pairs.control])
-            _refuse(outside, "use a control outside the treated unit's risk set")
+            refuse(outside, "use a control outside the treated unit's risk set")
         trial = problem.trial_treated[pairs.treated]
         if problem.replacement:
-            _refuse(_repeated(pairs.treated, pairs.control), "give a treated unit the same control twice")
+            refuse(_repeated(pairs.treated, pairs.control), "give a treated unit the same control twice")
         else:
-            _refuse(_repeated(trial, pairs.control), "use a control twice in one trial")
+            refuse(_repeated(trial, pairs.control), "use a control twice in one trial")
         size = np.bincount(pairs.treated, minlength=problem.n_treated)
-        _refuse(size > problem.ratio, "have more controls than asked for", "treated units")
-        _refuse((size == 0) != (self.reason != 0), "are both matched and unmatched, or neither", "treated units")
-        _refuse(_repeated(pairs.treated, pairs.round), "repeat a round of the same treated unit")
-        _refuse((pairs.round < 1) | (pairs.round > size[pairs.treated]), "skip a round")
+        refuse(size > problem.ratio, "have more controls than asked for", "treated units")
+        refuse((size == 0) != (self.reason != 0), "are both matched and unmatched, or neither", "treated units")
+        refuse(_repeated(pairs.treated, pairs.round), "repeat a round of the same treated unit")
+        refuse((pairs.round < 1) | (pairs.round > size[pairs.treated]), "skip a round")
         n_sets = int(np.count_nonzero(size))
         order = np.lexsort((pairs.set_id, pairs.treated))
         same_treated = pairs.treated[order][1:] == pairs.treated[order][:-1]
         same_set = pairs.set_id[order][1:] == pairs.set_id[order][:-1]
-        _refuse(same_treated != same_set, "are not in one set per treated unit")
+        refuse(same_treated != same_set, "are not in one set per treated unit")
         if n:
-            _require(set(np.unique(pairs.set_id)) == set(range(n_sets)), "set ids are not 0, 1, ... without a gap")
+            require(set(np.unique(pairs.set_id)) == set(range(n_sets)), "set ids are not 0, 1, ... without a gap")
         total = float(self.control_weights.sum())
-        _require(
-            abs(total - n_sets) <= 1e-9 * max(n_sets, 1), "control weights do not sum to the matched treated units"
-        )
+        require(abs(total - n_sets) <= 1e-9 * max(n_sets, 1), "control weights do not sum to the matched treated units")
 
 
 @dataclass(frozen=True, eq=False)
@@ -328,8 +374,8 @@ class JoinedResult(MatchedPairs):
         n_sets = 0
         for part in parts:
             found = part.result
-            _require(len(part.treated) == found.n_treated, "a part does not say where its treated units stand")
-            _require(len(part.control) == found.n_control, "a part does not say where its controls stand")
+            require(len(part.treated) == found.n_treated, "a part does not say where its treated units stand")
+            require(len(part.control) == found.n_control, "a part does not say where its controls stand")
             np.add.at(times, part.treated, 1)
             level[part.treated], reason[part.treated] = found.level, found.reason
             pairs = found.pairs
@@ -337,7 +383,7 @@ class JoinedResult(MatchedPairs):
                 (part.treated[pairs.treated], part.control[pairs.control], pairs.set_id + n_sets, pairs.round)
             )
             n_sets += int(found.matched.sum())
-        _refuse(times != 1, "are in no part, or in several", "treated units")
+        refuse(times != 1, "are in no part, or in several", "treated units")
         empty = (np.empty(0, dtype=np.int64),) * 4
         joined = tuple(np.concatenate(arrays) for arrays in zip(empty, *columns, strict=True))
         return cls(tuple(parts), n_control, Pairs(*joined), level, reason)
@@ -347,10 +393,11 @@ class JoinedResult(MatchedPairs):
         """Controls offered."""
         return self.n_offered
 
-    def summary(self) -> str:
-        """The matching as a whole, then each part's treated units and those matched."""
-        lines = [f"{len(self.parts)} matchings done apart", "", *_sample_sizes(self), "", *_left_alone(self)]
-        return "\n".join(lines)
+    @property
+    def method(self) -> tuple[str, ...]:
+        """How many matchings, and what the first of them was asked: all were asked the same, but for their score."""
+        title, *rules = self.parts[0].result.method if self.parts else ("no matching",)
+        return title, f"{len(self.parts)} matchings done apart, the rules that follow being those of the first", *rules
 
 
 def effective_sample_size(weights: Float64) -> float:
@@ -366,29 +413,13 @@ def _repeated(first: Int64, second: Int64) -> Bool:
     return np.concatenate([np.zeros(min(len(a), 1), dtype=np.bool_), (a[1:] == a[:-1]) & (b[1:] == b[:-1])])
 
 
-def _refuse(broken: Bool, what: str, who: str = "pairs") -> None:
+def refuse(broken: Bool, what: str, who: str = "pairs") -> None:
+    """Raise `MatchVerificationError` when anything is broken, with how many and what."""
     count = int(np.count_nonzero(broken))
-    _require(count == 0, f"{count} {who} {what}")
+    require(count == 0, f"{count} {who} {what}")
 
 
-def _require(holds: bool, what: str) -> None:
+def require(holds: bool, what: str) -> None:
+    """Raise `MatchVerificationError` unless the rule holds."""
     if not holds:
         raise MatchVerificationError(f"the matching broke its own rules: {what}.")
-
-
-def _sample_sizes(found: MatchedPairs) -> list[str]:
-    """The block "Sample Sizes" of MatchIt's summary."""
-    matched, used = int(found.matched.sum()), int(np.count_nonzero(found.control_weights))
-    rows = [
-        ("All", f"{found.n_control:,}", found.n_treated),
-        ("Matched (ESS)", f"{found.effective_sample_size:,.2f}", matched),
-        ("Matched", f"{used:,}", matched),
-        ("Unmatched", f"{found.n_control - used:,}", found.n_treated - matched),
-    ]
-    lines = ["Sample Sizes:", f"{'':<16}{'Control':>12}{'Treated':>12}"]
-    return lines + [f"{name:<16}{control:>12}{treated:>12,}" for name, control, treated in rows]
-
-
-def _left_alone(found: MatchedPairs) -> list[str]:
-    counts = found.unmatched_counts().items()
-    return ["Treated units left unmatched:", *(f"  {code:<14}{count:>12,}" for code, count in counts)]
