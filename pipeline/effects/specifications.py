@@ -182,6 +182,7 @@ def _attempts(protocol: Protocol, estimand: str) -> list[tuple[str, str, Attempt
         ("ratio_1", "one control per treated", lambda h: h.designed(ratio=1)),
         ("ratio_5", "five controls per treated", lambda h: h.designed(ratio=5)),
         ("with_replacement", "controls may serve several treated", lambda h: h.designed(replacement=True)),
+        ("mahalanobis", "nearest by Mahalanobis distance within the caliper", lambda h: h.designed(mahalanobis=True)),
         ("without_self_employed", "employees alone", _Headline.employees),
         ("without_neighbours", "comparison départements that touch a designated one left out",
          _Headline.without_neighbours),

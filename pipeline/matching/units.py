@@ -16,13 +16,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.matching.balance import BalanceTable, balance_table
+from pipeline.matching.mahalanobis import mahalanobis_space
 from pipeline.matching.nearest import match_with_relaxation
 from pipeline.matching.propensity import PropensityError
 from pipeline.matching.result import JoinedResult, Part
 from pipeline.matching.risk_sets import EXACT, Int, by_elapsed_band, codes_of, elapsed_cell, times_at_risk
 from pipeline.matching.scores import DepartmentScore, common_score, department_scores
 from pipeline.protocol import Matching, Protocol
-from pipeline.study.covariates import bands, matrix
+from pipeline.study.covariates import NUMBERS, PROGNOSIS, bands, matrix
 from pipeline.tables.intermediate import MEMBERS
 
 
@@ -34,11 +35,14 @@ class Design:
         ratio: controls per treated.
         caliper_sd: in standard deviations of the logit, None for no caliper.
         replacement: whether a control may serve several treated of one trial.
+        mahalanobis: whether, within the caliper on the score, the nearest is the one of smallest Mahalanobis distance
+            between the numbers and the prognosis, and not the one of nearest score (Rosenbaum & Rubin 1985).
     """
 
     ratio: int
     caliper_sd: float | None
     replacement: bool = False
+    mahalanobis: bool = False
 
     @classmethod
     def of(cls, rule: Matching) -> Design:
@@ -158,6 +162,7 @@ class Scored:
         parts = []
         for own in self.departments:
             treated, comparison = own.treated, own.comparison
+            space = self._space(own) if design.mahalanobis else (None, None)
             result = match_with_relaxation(
                 own.score_treated,
                 own.score_comparison,
@@ -176,11 +181,23 @@ class Scored:
                 band_treated=self.age_band[treated],
                 band_control=self.age_band[comparison],
                 band_slack=(None, None, 1),
+                space_treated=space[0],
+                space_control=space[1],
             )
             parts.append(Part(result, position[treated], position[comparison]))
         n_treated = int(self.treated.sum())
         joined = JoinedResult.of(parts, n_treated, len(self.treated) - n_treated)
         return Matched(self.units, self.treated, self.covariates, self.names, joined)
+
+    def _space(self, own: DepartmentScore) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+        """Coordinates of a département's treated and comparison units; none where there is nobody to compare with."""
+        rows = np.concatenate([own.treated, own.comparison])
+        if len(rows) < 3 or not len(own.comparison):
+            return None, None
+        columns = [self.names.index(name) for name in (PROGNOSIS, *NUMBERS)]
+        is_treated = np.arange(len(rows)) < len(own.treated)
+        space = mahalanobis_space(self.covariates[np.ix_(rows, columns)], is_treated)
+        return space[is_treated], space[~is_treated]
 
 
 def score_units(units: pa.Table, protocol: Protocol) -> Scored:

@@ -614,6 +614,7 @@ caliper_none | sans calibre | no caliper
 ratio_1 | un témoin par personne | one control per treated
 ratio_5 | cinq témoins par personne | five controls per treated
 with_replacement | témoins réutilisables | with replacement
+mahalanobis | distance de Mahalanobis dans le calibre | Mahalanobis distance within the caliper
 without_self_employed | salariés seuls | without self-employed
 without_neighbours | sans les départements limitrophes | without neighbouring départements
 doubly_robust | régression dans les ensembles appariés | regression in the matched sets
