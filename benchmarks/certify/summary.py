@@ -10,7 +10,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from benchmarks.certify.naive import NAIVE
 from benchmarks.certify.store import CELL, DIAGNOSTIC
-from benchmarks.certify.world import DIAGNOSTICS, OUTCOMES
+from benchmarks.certify.world import DIAGNOSTICS, NOTHING_HAPPENS, OUTCOMES
 from pipeline.effects.jackknife import student_quantile
 from pipeline.effects.sensitivity import holm
 from pipeline.study.step import ESTIMANDS
@@ -114,7 +114,7 @@ def summary(effect: str, records: Records) -> list[str]:
 
 
 def _outcome(effect: str, outcome: str, of: dict[str, float]) -> list[str]:
-    nothing_happens = effect in ("null", "selection")
+    nothing_happens = effect in NOTHING_HAPPENS
     goal = ""
     if outcome in GOAL_OUTCOMES:
         goal = " goal met" if goal_met(of) else " GOAL MISSED"
@@ -142,7 +142,8 @@ def _diagnostics(records: Records, estimand: str) -> list[str]:
     lines = []
     for position, name in enumerate(DIAGNOSTICS):
         p = np.array([tested[position] for tested in p_values if tested[position] is not None], dtype=np.float64)
-        lines.append(f"    diagnostic {name}: p < 5 % in {_interval(share(p < 1 - LEVEL))}")
+        if p.size:
+            lines.append(f"    diagnostic {name}: p < 5 % in {_interval(share(p < 1 - LEVEL))}")
     found = np.array([_finds(tested) for tested in p_values])
     gated = np.array([record[estimand]["gate"] == "fail" for record in records])
     lines.append(f"    one of its diagnostics, after Holm: {_interval(share(found))}")

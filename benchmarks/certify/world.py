@@ -178,6 +178,9 @@ DIAGNOSTICS: dict[str, Diagnostic] = {
 
 Whatever is added here is recorded for every world and read by the summary.
 """
+UNMOVED = ("placebo_departments", "refused_att")
+"""Diagnostics on persons whom no programme touches, each with a matching of its own: a third of a world's time."""
+NOTHING_HAPPENS = ("null", "selection")
 
 
 def certify(effect: str, seed: int, persons: int, protocol: Protocol | None = None) -> dict[str, Any]:
@@ -202,7 +205,7 @@ def certify(effect: str, seed: int, persons: int, protocol: Protocol | None = No
         n = [truth["n"][name] for name in ("itt", "contacted", "accompanied", "refused", "withdrawn")]
         record: dict[str, Any] = {"seed": seed, "n": n, "uptake": _short(truth["uptake"])}
         for estimand in ESTIMANDS:
-            record[estimand] = _estimates(studied, estimand, truth[estimand])
+            record[estimand] = _estimates(studied, estimand, effect, truth[estimand])
         true_att = truth["ATT"]["days_on_leave"][str(MONTHS)]
         naive = naive_comparisons(connection, protocol, studied.dates, studied.units, seed)
         record["naive"] = {
@@ -213,7 +216,7 @@ def certify(effect: str, seed: int, persons: int, protocol: Protocol | None = No
     return record
 
 
-def _estimates(studied: Studied, estimand: str, truth: dict[str, Any]) -> dict[str, Any]:
+def _estimates(studied: Studied, estimand: str, effect: str, truth: dict[str, Any]) -> dict[str, Any]:
     gate = studied.gate[estimand]
     cell: dict[str, Any] = {"gate": gate["status"]}
     # Sentences on what lies within chance are many and decide nothing.
@@ -238,9 +241,16 @@ def _estimates(studied: Studied, estimand: str, truth: dict[str, Any]) -> dict[s
     ]
     cell["diagnostics"] = [
         None if tested is None else [_short(tested.value), _short(two_sided_p(tested))]
-        for tested in (diagnostic(studied, estimand) for diagnostic in DIAGNOSTICS.values())
+        for tested in (_tested(studied, estimand, effect, name) for name in DIAGNOSTICS)
     ]
     return cell
+
+
+def _tested(studied: Studied, estimand: str, effect: str, name: str) -> Estimate | None:
+    """A diagnostic, unless it is one that no effect can move and the world has one: the worlds without tell it."""
+    if name in UNMOVED and effect not in NOTHING_HAPPENS:
+        return None
+    return DIAGNOSTICS[name](studied, estimand)
 
 
 def _fails(sentence: str) -> bool:

@@ -196,7 +196,7 @@ class Scored:
             return None, None
         columns = [self.names.index(name) for name in (PROGNOSIS, *NUMBERS)]
         is_treated = np.arange(len(rows)) < len(own.treated)
-        space = mahalanobis_space(self.covariates[np.ix_(rows, columns)], is_treated)
+        space = mahalanobis_space(self.covariates[rows][:, columns], is_treated)
         return space[is_treated], space[~is_treated]
 
 

@@ -27,8 +27,8 @@ from tests.study.worlds import PROTOCOL, RELEASE, drawn_territory
 
 SPECIFICATIONS = {
     *(f"{name}_{estimand}" for estimand in ("itt", "att") for name in (
-        "protocol", "caliper_0_1", "caliper_none", "ratio_1", "ratio_5", "with_replacement", "mahalanobis", "without_self_employed",
-        "without_neighbours", "doubly_robust", "any_follow_up", "gap_0", "gap_7", "gap_30",
+        "protocol", "caliper_0_1", "caliper_none", "ratio_1", "ratio_5", "with_replacement", "mahalanobis",
+        "without_self_employed", "without_neighbours", "doubly_robust", "any_follow_up", "gap_0", "gap_7", "gap_30",
         *(f"interaction_{name}" for name in PROTOCOL.inference.subgroups))),
     "odds_weights_itt", "trigger_90_itt", "panel_department_month_itt", "agreement_att",
 }  # fmt: skip
