@@ -97,7 +97,7 @@ def leave(run: Run, lines: int) -> dict[str, Any]:
     return dict(rebuild_leaves(run).rows)
 
 
-def accompany(run: Run, lines: int) -> dict[str, Any]:
+def accompany(run: Run, lines: int, wanted: int | None = None) -> dict[str, Any]:
     """Reports and agreements of persons on long leave where a platform is open: input of the cohort, not timed."""
     with database.connect(run.home.scratch) as connection:
         connection.execute("SET preserve_insertion_order = false")
@@ -105,7 +105,8 @@ def accompany(run: Run, lines: int) -> dict[str, Any]:
             database.view(connection, name, source(run, name))
         database.view(connection, "leave_spells", run.home.artefact(RELEASE, "leave", "leave_spells"))
         database.create(connection, "contacts", CONTACTS, {
-            "opening": OPENING.item(), "closing": CLOSING.item(), "wanted": math.ceil(lines * ACCOMPANIED_PER_LINE),
+            "opening": OPENING.item(), "closing": CLOSING.item(),
+            "wanted": math.ceil(lines * ACCOMPANIED_PER_LINE) if wanted is None else wanted,
         })  # fmt: skip
         tables = {table.name: table for table in INTERMEDIATE}
         connection.register("no_report", tables["reports"].schema.empty_table())

@@ -10,7 +10,7 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -28,6 +28,7 @@ class _Section(BaseModel):
 Days = Annotated[int, Field(ge=0)]
 Months = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Subgroup = Literal["risk", "status", "sex", "age_50", "ald", "employer_size"]
 
 
 class Study(_Section):
@@ -83,6 +84,8 @@ class Matching(_Section):
     risk_window_short_days: Days
     risk_window_long_days: Days
     risk_window_switch_days: Days
+    events_per_column: int = Field(ge=1, description="treated of a département for each column of its own score")
+    score_learners: int = Field(ge=1, description="comparison units a score is fitted on, at most")
     prognosis_folds: int = Field(ge=2)
     prognosis_learners: int = Field(ge=1, description="comparison persons the prognosis is learnt from, at most")
     seed: int
@@ -110,8 +113,17 @@ class Inference(_Section):
     placebo_level: Share
     power: Share
     placebo_shift_months: Months
+    refusal_test: bool = Field(description="whether those who refused are played as if accompanied")
+    refusal_minimum_persons: int = Field(ge=1, description="fewer of them carry no test")
+    subgroups: list[Subgroup] = Field(max_length=8, description="halves whose effects are compared (interactions)")
     curve_weeks: int = Field(ge=1)
     curve_minimum_share: Share
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Inference:
+        if len(set(self.subgroups)) < len(self.subgroups):
+            raise ValueError("one of subgroups is there twice")
+        return self
 
 
 class Savings(_Section):
@@ -120,6 +132,7 @@ class Savings(_Section):
     invalidity_share_category_1: Share
     invalidity_share_category_2: Share
     invalidity_share_category_3: Share
+    tariff_year: int = Field(ge=2018, description="year whose rules of 1 January price both arms (ceilings.csv)")
 
 
 class Disclosure(_Section):
@@ -144,6 +157,7 @@ class Seeds(_Section):
     """Every source of randomness outside the matching's own seed."""
 
     placebo_departments: int
+    randomisation: int
 
 
 class Protocol(_Section):

@@ -9,7 +9,7 @@ import pytest
 LONG_FILES = {
     "deliveries": ("test_files", "test_ingest", "test_intake", "test_judging"),
     "disclosure": ("test_described", "test_microdata", "test_successive"),
-    "effects": ("test_coverage", "test_effects_step", "test_whole"),
+    "effects": ("test_coverage", "test_effects_step", "test_negative_controls", "test_whole"),
     "identity": ("test_erase", "test_pseudonymise"),
     "matching": ("test_matching_step", "test_nearest_neighbour"),
     "orchestration": ("test_crash", "test_release_run"),

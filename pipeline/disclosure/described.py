@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.disclosure.tables import CountTable, Link, Margin, Measure, RowSum
-from pipeline.tables.codes import OUTSIDE_ARTICLE_56
+from pipeline.disclosure.tables import CountTable, Link, Margin, Measure, RowSum, round_counts
+from pipeline.tables.codes import ALLOWANCE_PARTS, OUTSIDE_ARTICLE_56
 from pipeline.tables.model import ARROW, Role
 from pipeline.tables.published import RELEASE, SUPPRESSED, published
 
@@ -182,12 +183,28 @@ def _hold(points: list[dict[Any, Any]], values: tuple[str, ...], followed: str, 
         shown = {column: point[column] for column in columns}
 
 
-def savings(raw: pd.DataFrame, dominance: float) -> CountTable:
-    """Euros: masked too where one person makes most of an amount."""
+def savings(raw: pd.DataFrame, k: int, base: int, dominance: float) -> CountTable:
+    """Euros: masked too where few persons have any, or one makes most of an amount.
+
+    Expects `n_comparison` and `n_entered`, persons behind every figure; `n_paid_treated` and `n_paid_comparison`,
+    persons with the euros that a perimeter is told apart by (empty where that is everyone); and `largest_share`, of one
+    person in these euros. The parts of the allowances add up to them: they take the fewest persons and the largest
+    share among them, so that they are masked, held and opened together, and none is told by the others. Totals stand on
+    the persons as they are published: exact ones would tell how many they are.
+    """
     raw = raw.copy()
-    largest = raw["largest_share"] if "largest_share" in raw else pd.Series(0.0, index=raw.index)
-    raw[PRESET] = _unsafe(raw[PRESET], (largest.fillna(0) > dominance).to_numpy())
-    helpers = tuple(name for name in ("n_comparison", "n_entered") if name in raw)
+    helpers = ("n_comparison", "n_entered", "n_paid_treated", "n_paid_comparison")
+    parts = raw["perimeter"].isin(ALLOWANCE_PARTS).to_numpy()
+    together = raw[parts].groupby(["estimand", "horizon_months"])
+    for name in ("n_paid_treated", "n_paid_comparison"):
+        raw.loc[parts, name] = together[name].transform("min")
+    raw.loc[parts, "largest_share"] = together["largest_share"].transform("max")
+    raw[PRESET] = _unsafe(raw[PRESET], (raw["largest_share"].fillna(0) > dominance).to_numpy())
+    known = raw["n_persons"].notna().to_numpy()
+    shown = np.full(len(raw), np.nan)
+    shown[known] = round_counts(raw.loc[known, "n_persons"].to_numpy(np.int64), base, k)
+    for amount in ("gross", "cost", "net"):
+        raw[f"{amount}_total_eur"] = raw[f"{amount}_eur_per_person"] * shown
     measures = ("n_persons", *helpers)
     return CountTable(
         "savings", _frame("savings", raw, helpers=helpers, preset=True), _keys("savings"),
@@ -205,6 +222,18 @@ def estimates(name: str, raw: pd.DataFrame) -> CountTable:
         name, _frame(name, raw, helpers=helpers, preset=True), _keys(name), tuple(Measure(c) for c in measures),
         dependents=dependents, behind=measures, helpers=helpers, preset=PRESET,
     )  # fmt: skip
+
+
+def balance_groups(raw: pd.DataFrame) -> CountTable:
+    """Balance of départements and strata, by their least alike covariate.
+
+    Without numbers of persons: beside those of `impact`, which leave out whoever is not followed to the horizon, they
+    would tell how few these are. To a hundredth: in a small group the exact difference of two shares would tell their
+    denominators.
+    """
+    columns = list(_estimates("balance_groups"))
+    made = estimates("balance_groups", raw.assign(**raw[columns].astype("float64").round(2)))
+    return replace(made, labels={"smd_covariate": "smd_largest", "verdict": "smd_largest"})
 
 
 def flow(raw: pd.DataFrame, k: int) -> CountTable:

@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 from pipeline.disclosure.hierarchy import Hierarchy
 from pipeline.disclosure.microdata import AnonymisedMicrodata, anonymise
 from pipeline.effects.analysis import Analysis
-from pipeline.effects.step import strata_of
 from pipeline.protocol import Protocol
 from pipeline.study.covariates import band_label
 from pipeline.study.states import CENSORED
+from pipeline.study.strata import strata_of
 from pipeline.tables import codes
 from pipeline.tables.published import RELEASE, published
 
@@ -86,7 +86,10 @@ def _quarter_end(quarter: str) -> dt.date:
 
 
 def frame(found: Analysis, person_id: pa.ChunkedArray, protocol: Protocol, twelve_month_state: np.ndarray) -> pa.Table:
-    """Microdata before generalisation, one row per member of a set whose year is complete.
+    """Microdata before generalisation, one row per person in a set whose year is complete.
+
+    A comparison person may serve treated persons of several départements, always from the same day on: its row weighs
+    what its memberships weigh together.
 
     Args:
         found: the ITT analysis.
@@ -95,8 +98,11 @@ def frame(found: Analysis, person_id: pa.ChunkedArray, protocol: Protocol, twelv
         twelve_month_state: str[n], state at the primary horizon.
     """
     six, year = (found.horizons[m] for m in (6, protocol.study.primary_horizon_months))
-    strata, disclosure = strata_of(found, protocol), protocol.disclosure
-    weight = found.sample.weights(eligible=year.complete)
+    strata, disclosure = strata_of(found.units, protocol), protocol.disclosure
+    person = found.sample.person_code
+    weight = np.bincount(person, weights=found.sample.weights(eligible=year.complete))[person]
+    once = np.zeros(len(person), dtype=np.bool_)
+    once[np.unique(person, return_index=True)[1]] = True
     treated = found.sample.treated
     sector = pc.fill_null(found.units["sector"], "unknown")
     rows = pa.table(
@@ -119,7 +125,7 @@ def frame(found: Analysis, person_id: pa.ChunkedArray, protocol: Protocol, twelv
             "allowance_eur_12m": _to(year.outcomes["allowance_eur"], disclosure.euros_rounding),
         }
     )
-    return rows.filter(pa.array(weight > 0))
+    return rows.filter(pa.array(once & (weight > 0)))
 
 
 def _known(values: np.ndarray) -> pa.Array:

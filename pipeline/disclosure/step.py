@@ -33,6 +33,7 @@ from pipeline.identity.step import paths as pseudonymised
 from pipeline.leave.comparison import LEAVES
 from pipeline.leave.plausibility import FLAGGED_ROWS, quality_with_flags
 from pipeline.leave.step import STEP as LEAVE
+from pipeline.matching.passage import passages
 from pipeline.protocol import Protocol
 from pipeline.run import Run, StepReport
 from pipeline.study.activity.tables import activity
@@ -145,6 +146,7 @@ def _described(run: Run) -> list[CountTable]:
             "on_leave_curve",
             "savings",
             "balance",
+            "balance_groups",
             "power",
             "sensitivity",
             "placebo",
@@ -162,8 +164,9 @@ def _described(run: Run) -> list[CountTable]:
         described.impact(raw["impact"]),
         described.curve("return_to_work_curve", raw["return_to_work_curve"], rule.k),
         described.curve("on_leave_curve", raw["on_leave_curve"], rule.k),
-        described.savings(raw["savings"], rule.dominance_share),
+        described.savings(raw["savings"], rule.k, rule.rounding_base, rule.dominance_share),
         *(described.estimates(name, raw[name]) for name in ("balance", "power", "sensitivity", "placebo")),
+        described.balance_groups(raw["balance_groups"]),
         described.flow(attrition, rule.k),
         described.measures(counts["measures"], rule.k, rule.dominance_share),
         described.leaves(pd.read_parquet(home.artefact(release, LEAVE, LEAVES)), rule.k, rule.dominance_share),
@@ -186,13 +189,13 @@ def _microdata(run: Run, report: StepReport) -> tuple[pa.Table, Microdata | None
     home, release, protocol = run.home, run.release, run.protocol
     declared = published("microdata")
     empty = declared.schema.empty_table().drop_columns([RELEASE.name])
-    verdicts = json.loads(home.artefact(release, EFFECTS, "facts", "json").read_text(encoding="utf-8"))
+    allowed = passages(home.artefact(release, MATCHING, "gate", "json"))
     frozen = ledger.frozen_blocks(home.ledger, before=release)
     blocks: dict[str, pa.Table] = dict(frozen)
     found: Analysis | None = None
     rows: pa.Table | None = None
-    if verdicts["gate"]["ITT"]["status"] != "fail":
-        found = open_estimand(run, "ITT")
+    if "ITT" in allowed:
+        found = open_estimand(run, allowed["ITT"])
     if found is not None and found.members.num_rows:
         dates = Calendar.load(home.artefact(release, COHORT, "calendar", "json"))
         wanted = persons.complete_quarters(found, protocol, dates.follow_up_end)
@@ -333,7 +336,7 @@ def _facts(run: Run, sums: dict[str, Sums], safe: dict[str, pa.Table], microdata
     return ReleaseFacts(
         inputs=inputs,
         key_id=key.id,
-        seeds={"matching": protocol.matching.seed, "placebo_departments": protocol.seeds.placebo_departments},
+        seeds={"matching": protocol.matching.seed, **protocol.seeds.model_dump()},
         fidelity=_fidelity(safe["microdata"], safe["impact"]),
         microdata=microdata,
         suppression=suppression,

@@ -101,7 +101,7 @@ def publish(
         if not more and not masks:
             break  # nothing is left to hide; the audit says how often the attacker succeeds
         kept |= _flags(table, masks)
-    shown = ledger.with_cells(protected.table, table.keys, decided)
+    shown = _with_labels(table, ledger.with_cells(protected.table, table.keys, decided), decided)
     shown, rates = _with_rates(table, shown, decided, protected.counts)
     held = pc.sum(pc.and_(pc.equal(decided["reason"], "increment"), pc.invert(decided["masked"]))).as_py() or 0
     return Publication(shown, pa.concat_tables([decided, rates]), protected.log, held, table)
@@ -245,6 +245,26 @@ def _step(table: CountTable, now: Row, earlier: Row | None) -> int | None:
     place = table.behind.index(now["measure"]) if table.behind else 0
     # A row that did not exist before had nobody in it.
     return int(now["persons"][place]) - (int(earlier["persons"][place]) if earlier is not None else 0)
+
+
+def _with_labels(table: CountTable, shown: pa.Table, decided: pa.Table) -> pa.Table:
+    """Labels stand beside figures of this release alone: beside an earlier one they would tell what changed since."""
+    if not table.labels:
+        return shown
+    new = {
+        (key, measure)
+        for key, measure, masked, reason in zip(
+            *(decided[name].to_pylist() for name in ("key", "measure", "masked", "reason")), strict=True
+        )
+        if not masked and reason != "increment"
+    }
+    keys = ledger.written_keys(shown.select(list(table.keys)).to_pandas(), table.keys)
+    for label, figure in table.labels.items():
+        place = shown.column_names.index(label)
+        own = pa.array([(key, figure) in new for key in keys], pa.bool_())
+        kept = pc.if_else(own, shown[label].combine_chunks(), pa.scalar(None, shown[label].type))
+        shown = shown.set_column(place, shown.field(place), kept)
+    return shown
 
 
 def _with_rates(

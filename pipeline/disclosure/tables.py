@@ -116,6 +116,8 @@ class CountTable:
             use the denominator's column.
         behind: columns that count the persons behind every figure of a row. From one release to the next the figures of
             a row then move together or not at all. Empty = each figure by the measures it rests on.
+        labels: label column -> the value column it goes with: shown only beside that figure as this release makes it.
+            Other labels say nothing of persons and always stay.
         empty: keys of rows in which nobody is and that name what is not known (`unknown`, `not_given`): left out unless
             an earlier release has shown them, since a masked zero would take a true group with it.
         helpers: columns of the frame that are not published (contributions, denominators of another table).
@@ -135,6 +137,7 @@ class CountTable:
     rates: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     wholes: Mapping[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
     behind: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
     empty: frozenset[tuple[str, ...]] = frozenset()
     helpers: tuple[str, ...] = ()
     preset: str | None = None
@@ -616,8 +619,8 @@ def _publish(table: CountTable, mask: Mask, k: int, base: int) -> Protected:
             values = counts[name] if name in counts else np.where(preset, np.nan, rates[name])
             columns[name] = pa.chunked_array([pa.array(values, from_pandas=True).cast(column.type)])
         else:
-            # A label says nothing of persons: it stays where the figures of its row are withheld.
-            behind = table.dependents.get(name, ())
+            # A label that goes with no figure says nothing of persons: it stays where the figures are withheld.
+            behind = table.dependents.get(table.labels.get(name, name), ())
             off = preset.copy() if behind else np.zeros_like(preset)
             for part in behind:
                 off |= hidden[part]

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.effects.difference import Difference, difference_in_differences, matched_difference
+from pipeline.effects.difference import Difference, matched_difference
 from pipeline.effects.sample import BoolArray, FloatArray, MatchedSample
+from pipeline.matching.passage import Passage
 from pipeline.protocol import Inference
 
 OUTCOME_UNITS = {
@@ -33,13 +34,13 @@ class Horizon:
         days: length of the horizon.
         complete: bool[n], followed to the horizon.
         outcomes: outcome -> float64[n]; nan where unknown.
-        invalidity_eur: float64[n].
+        euros: column of the table `outcomes` in euros -> float64[n], what savings add up.
     """
 
     days: int
     complete: BoolArray
     outcomes: dict[str, FloatArray]
-    invalidity_eur: FloatArray
+    euros: dict[str, FloatArray]
 
     def known(self, outcome: str) -> BoolArray:
         """bool[n]: members whose outcome is complete and known."""
@@ -80,34 +81,39 @@ class Analysis:
             self.members["person"].to_numpy(),
         )
 
-    def difference(self, outcome: str, months: int, among: BoolArray | None = None) -> Difference:
-        """Treated minus comparison at a horizon, over members whose outcome is known.
+    def measured(self, outcome: str, months: int, among: BoolArray | None = None) -> tuple[FloatArray, BoolArray]:
+        """An outcome at a horizon, and the members whose outcome is known: float64[n] and bool[n].
 
         Args:
-            outcome: one of `OUTCOME_UNITS`.
+            outcome: one of `OUTCOME_UNITS`. The change of days is what an individual difference in differences compares
+                (Abadie 2005 within matched sets).
             months: horizon.
             among: bool[n], members that may count.
         """
         horizon = self.horizons[months]
-        levels = {"level": self.rule.level, "minimum_clusters": self.rule.minimum_departments}
-        if outcome == "days_on_leave_change":
-            eligible = horizon.known("days_on_leave")
-            eligible = eligible if among is None else eligible & among
-            before = self.members["days_before"].to_numpy().astype(np.float64)
-            return difference_in_differences(self.sample, horizon.outcomes["days_on_leave"], before, eligible, **levels)  # type: ignore[arg-type]
-        eligible = horizon.known(outcome)
-        eligible = eligible if among is None else eligible & among
-        return matched_difference(self.sample, horizon.outcomes[outcome], eligible, **levels)  # type: ignore[arg-type]
+        change = outcome == "days_on_leave_change"
+        read = "days_on_leave" if change else outcome
+        values, known = horizon.outcomes[read], horizon.known(read)
+        if change:
+            values = values - self.members["days_before"].to_numpy().astype(np.float64)
+        return values, known if among is None else known & among
+
+    def difference(self, outcome: str, months: int, among: BoolArray | None = None) -> Difference:
+        """Treated minus comparison at a horizon, over members whose outcome is known; arguments as `measured`."""
+        return matched_difference(
+            self.sample, *self.measured(outcome, months, among),
+            level=self.rule.level, minimum_clusters=self.rule.minimum_departments,
+        )  # fmt: skip
 
 
 def analysis(
-    estimand: str, members: pa.Table, units: pa.Table, outcomes: pa.Table, events: pa.Table,
+    passage: Passage, members: pa.Table, units: pa.Table, outcomes: pa.Table, events: pa.Table,
     horizons_days: dict[int, int], rule: Inference,
 ) -> Analysis:  # fmt: skip
     """Assemble an estimand from its tables.
 
     Args:
-        estimand: ITT or ATT.
+        passage: the gate's leave to read outcomes of the estimand.
         members: table `members`.
         units: table `units`.
         outcomes: table `outcomes`.
@@ -115,6 +121,7 @@ def analysis(
         horizons_days: months -> days.
         rule: inference section of the protocol.
     """
+    estimand = passage.estimand
     mine = members.filter(pc.equal(members["estimand"], estimand)).sort_by("member")
     own = units.filter(pc.equal(units["estimand"], estimand)).sort_by("unit")
     described = own.take(pa.array(np.searchsorted(own["unit"].to_numpy(), mine["unit"].to_numpy())))
@@ -135,7 +142,8 @@ def analysis(
             "allowance_eur": _numbers(table["allowance_eur"]),
         }
         complete = table["complete"].to_numpy(zero_copy_only=False).astype(np.bool_)
-        found[months] = Horizon(days, complete, values, _numbers(table["invalidity_eur"]))
+        euros = {name: _numbers(table[name]) for name in table.column_names if name.endswith("_eur")}
+        found[months] = Horizon(days, complete, values, euros)
     return Analysis(
         estimand, mine, described, found,
         happened["event"].to_numpy(zero_copy_only=False), _numbers(happened["event_day"]),

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.effects.jackknife import one_arm_interval
+from pipeline.effects.jackknife import (
+    DEFAULT_VARIANCE,
+    Estimate,
+    Variance,
+    interval,
+    one_arm_interval,
+    replicates_of,
+)
 from pipeline.effects.sample import BoolArray, FloatArray, IntArray, MatchedSample, ReplicateWeights
 from pipeline.effects.survival import state_probabilities
 from pipeline.study.states import FULL_LEAVE, NOT_OBSERVED, PART_TIME
@@ -127,26 +134,99 @@ def share_curves(
     curves = []
     for treated in (True, False):
         rows = table.arm_rows(treated)
-        whole = np.empty((2, grid.size))
-        without = np.empty((table.department.size, 2, grid.size))
-        persons = np.empty(grid.size, dtype=np.int64)
-        for first in range(0, grid.size, _WEEKS_AT_ONCE):
-            block = slice(first, first + _WEEKS_AT_ONCE)
-            states = state[rows, block]
-            observed = states != NOT_OBSERVED
-            if np.any(observed & (states > PART_TIME)):
-                raise ValueError("A state is 0, 1, 2 or 255.")
-            seen = table.totals(observed.astype(np.float64), treated)
-            for kind, least in enumerate((FULL_LEAVE, PART_TIME)):
-                found = table.totals((observed & (states >= least)).astype(np.float64), treated)
-                whole[kind, block], without[:, kind, block] = (
-                    _ratio(part, total) for part, total in zip(found, seen, strict=True)
-                )
-            persons[block] = [np.count_nonzero(np.bincount(sample.person_code[rows[week]])) for week in observed.T]
+        whole, without = _shares(table, state, treated, (FULL_LEAVE, PART_TIME))
+        persons = np.array(
+            [
+                np.count_nonzero(np.bincount(sample.person_code[rows[state[rows, week] != NOT_OBSERVED]]))
+                for week in grid
+            ],
+            dtype=np.int64,
+        )
         for kind, name in enumerate(("on_leave", "part_time")):
             shares = whole[kind], without[:, kind]
             curves.append(_curve(table, treated, name, grid, *shares, persons, level, minimum_clusters))
     return tuple(curves)
+
+
+@dataclass(frozen=True)
+class CumulativeDays:
+    """Mean cumulative days on leave by day since time zero, of each arm and between them.
+
+    Attributes:
+        treated: float64[d], mean days on leave up to the end of each day 0, 1, …; nan from the first day on which
+            nobody is observed.
+        comparison: float64[d].
+        difference: treated minus comparison at the end of the last day, with its interval.
+    """
+
+    treated: FloatArray
+    comparison: FloatArray
+    difference: Estimate
+
+
+def cumulative_days(
+    sample: MatchedSample,
+    state: NDArray[np.uint8],
+    *,
+    eligible: BoolArray | None = None,
+    level: float = 0.95,
+    minimum_clusters: int = 3,
+    variance: Variance = DEFAULT_VARIANCE,
+) -> CumulativeDays:
+    """Mean cumulative function of days on leave, leaves coming back as often as they do, under censoring.
+
+    Each day adds the weighted share on leave among those still observed (Nelson 1995, Technometrics 37:147; Lin, Wei,
+    Yang & Ying 2000). The dead stay observed, not on leave, so that death ends a leave and does not censor it (Ghosh &
+    Lin 2000, Biometrics 56:554). With complete follow-up it is the difference of mean days.
+
+    Args:
+        sample: the matched sample.
+        state: uint8[n, d], by day since time zero: 0 not on leave, 1 full leave, 2 part-time, 255 not observed.
+        eligible: bool[n], rows that may count.
+        level: confidence level.
+        minimum_clusters: fewest départements, in each arm, that carry an interval.
+        variance: how the two arms' variances are joined, see ``pipeline.effects.jackknife``.
+
+    Raises:
+        ValueError: ``state`` has not one line per row, or a row that counts has an unknown state.
+    """
+    if state.ndim != 2 or state.shape[0] != sample.n_rows:
+        raise ValueError("States have one line per membership and one column per day.")
+    table = sample.replicate_weights(eligible)
+
+    def days(replicates: ReplicateWeights) -> tuple[list[FloatArray], FloatArray]:
+        """Both arms of the whole sample, and the last day's difference of each replicate."""
+        arms = [_shares(replicates, state, arm, (FULL_LEAVE,)) for arm in (True, False)]
+        last = [without[:, 0].sum(axis=1) for _, without in arms]
+        return [np.cumsum(whole[0]) for whole, _ in arms], last[0] - last[1]
+
+    (treated, comparison), without = days(table)
+    cells = days(table.overlap)[1] if variance == "two_way" else None
+    draws = replicates_of(sample, table, without, cells)
+    value = float(treated[-1] - comparison[-1])
+    return CumulativeDays(treated, comparison, interval(value, draws, level=level, minimum_clusters=minimum_clusters))
+
+
+def _shares(
+    table: ReplicateWeights, state: NDArray[np.uint8], treated: bool, least: tuple[int, ...]
+) -> tuple[FloatArray, FloatArray]:
+    """Weighted share of one arm's observed in a state of at least each level, float64[levels, w] and [r, levels, w]."""
+    rows, columns = table.arm_rows(treated), state.shape[1]
+    whole = np.empty((len(least), columns))
+    without = np.empty((table.department.size, len(least), columns))
+    for first in range(0, columns, _WEEKS_AT_ONCE):
+        block = slice(first, first + _WEEKS_AT_ONCE)
+        states = state[rows, block]
+        observed = states != NOT_OBSERVED
+        if np.any(observed & (states > PART_TIME)):
+            raise ValueError("A state is 0, 1, 2 or 255.")
+        seen = table.totals(observed.astype(np.float64), treated)
+        for kind, lowest in enumerate(least):
+            found = table.totals((observed & (states >= lowest)).astype(np.float64), treated)
+            whole[kind, block], without[:, kind, block] = (
+                _ratio(part, total) for part, total in zip(found, seen, strict=True)
+            )
+    return whole, without
 
 
 def _cumulative_incidence(counts: FloatArray, weeks: int) -> FloatArray:

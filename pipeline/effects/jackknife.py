@@ -301,20 +301,32 @@ def _evaluate(table: ReplicateWeights, statistic: Callable[[FloatArray], FloatAr
 
 
 def contrast(first: Estimate, second: Estimate, *, minimum_clusters: int = 3) -> Estimate:
-    """Difference of two estimates that share départements, for example of two strata of one sample.
+    """Difference of two estimates that share départements, for example two strata of one sample; see ``combined``."""
+    return combined(first, second, np.subtract, minimum_clusters=minimum_clusters)
+
+
+def combined(
+    first: Estimate,
+    second: Estimate,
+    change: Callable[[FloatArray, FloatArray], FloatArray],
+    *,
+    minimum_clusters: int = 3,
+) -> Estimate:
+    """A function of two estimates that share départements: their difference, product or ratio.
 
     A département that has no part in one of the two leaves that one as it is.
 
     Args:
         first: estimate with replicates.
-        second: estimate taken from it, with replicates.
+        second: estimate with replicates.
+        change: takes the values of the two, float64[m] each, and gives float64[m].
         minimum_clusters: fewest départements, in each arm, that carry an interval.
 
     Raises:
         ValueError: an estimate has no replicates.
     """
     if first.replicates is None or second.replicates is None:
-        raise ValueError("A contrast needs the replicates of both estimates.")
+        raise ValueError("Estimates are put together by the replicates of both.")
     arms = {
         code: bool(arm)
         for draws in (second.replicates, first.replicates)
@@ -322,21 +334,28 @@ def contrast(first: Estimate, second: Estimate, *, minimum_clusters: int = 3) ->
     }
     departments = tuple(sorted(arms))
     cells = tuple(sorted({*first.replicates.cell, *second.replicates.cell}))
-    taken = [
-        (
-            _at(departments, draws.department, draws.value, estimate.value),
-            _at(cells, draws.cell, draws.cell_value, estimate.value),
+    whole, value, cell_value = (
+        change(*pair)
+        for pair in zip(
+            *(
+                (
+                    np.array([estimate.value]),
+                    _at(departments, draws.department, draws.value, estimate.value),
+                    _at(cells, draws.cell, draws.cell_value, estimate.value),
+                )
+                for estimate, draws in ((first, first.replicates), (second, second.replicates))
+            ),
+            strict=True,
         )
-        for estimate, draws in ((first, first.replicates), (second, second.replicates))
-    ]
+    )
     replicates = Replicates(
         department=departments,
         is_treated=np.array([arms[code] for code in departments], dtype=np.bool_),
-        value=taken[0][0] - taken[1][0],
+        value=value,
         cell=cells,
-        cell_value=taken[0][1] - taken[1][1],
+        cell_value=cell_value,
     )
-    return interval(first.value - second.value, replicates, level=first.level, minimum_clusters=minimum_clusters)
+    return interval(float(whole[0]), replicates, level=first.level, minimum_clusters=minimum_clusters)
 
 
 def _at(wanted: tuple[Any, ...], names: tuple[Any, ...], values: FloatArray, whole: float) -> FloatArray:

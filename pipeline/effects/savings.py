@@ -10,12 +10,35 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
+from pipeline.effects.difference import Difference
+from pipeline.effects.jackknife import Estimate, student_probability
 
-from pipeline.effects.difference import matched_difference
-from pipeline.effects.jackknife import DEFAULT_VARIANCE, Estimate, Variance, student_probability
-from pipeline.effects.sample import BoolArray, MatchedSample
+
+@dataclass(frozen=True)
+class Net:
+    """What is left of a saving once the programme is paid; euros, positive when saved.
+
+    Attributes:
+        cost_eur_per_person: programme cost per person, a known constant.
+        per_person: gross less cost, per person.
+        cost_total_eur: cost × persons.
+        total_eur: net × persons.
+        probability_positive: by Student's t; nan without interval.
+        cost_eur_per_day_avoided: cost over days avoided; None where no day is avoided.
+        cost_per_day_low: lower limit of the cost per day avoided; None where no day is avoided or without interval.
+        cost_per_day_high: upper limit; None too where the interval of the days avoided reaches zero: it has no bound.
+        break_even_days: days to avoid per person for the allowances to repay the cost; None where a day has no price.
+    """
+
+    cost_eur_per_person: float
+    per_person: Estimate
+    cost_total_eur: float
+    total_eur: float
+    probability_positive: float
+    cost_eur_per_day_avoided: float | None
+    cost_per_day_low: float | None
+    cost_per_day_high: float | None
+    break_even_days: float | None
 
 
 @dataclass(frozen=True)
@@ -26,84 +49,80 @@ class Savings:
         n_persons: persons with a complete horizon, on whom the totals stand.
         n_comparison: distinct control persons behind the estimate.
         gross: saving per person.
-        cost_eur_per_person: programme cost per person, a known constant.
-        net: gross less cost, per person.
         days_avoided: days on leave avoided per person, positive when avoided.
         gross_total_eur: gross × persons.
-        cost_total_eur: cost × persons.
-        net_total_eur: net × persons.
-        probability_net_positive: by Student's t; nan without interval.
-        cost_eur_per_day_avoided: None where no day is avoided.
-        break_even_days: days to avoid per person for the allowances to repay the cost; None without an allowance.
+        net: None where the cost is not known, or not that of the perimeter alone.
     """
 
     n_persons: int
     n_comparison: int
     gross: Estimate
-    cost_eur_per_person: float
-    net: Estimate
     days_avoided: Estimate
     gross_total_eur: float
-    cost_total_eur: float
-    net_total_eur: float
-    probability_net_positive: float
-    cost_eur_per_day_avoided: float | None
-    break_even_days: float | None
+    net: Net | None
 
 
 def savings(
-    sample: MatchedSample,
-    euros: NDArray[np.generic],
-    days_on_leave: NDArray[np.generic],
-    eligible: BoolArray | None = None,
-    *,
-    cost_per_person: float,
-    mean_daily_allowance: float,
-    n_persons: int | None = None,
-    level: float = 0.95,
-    minimum_clusters: int = 3,
-    variance: Variance = DEFAULT_VARIANCE,
+    paid: Difference, on_leave: Difference, *, cost_per_person: float | None, daily_allowance: float | None = None
 ) -> Savings:
-    """Savings per person and in total.
+    """Savings per person and in total, for the matched treated that count.
 
     Args:
-        sample: the matched sample.
-        euros: real[n], euros paid between time zero and the horizon, in the perimeter chosen by the caller.
-        days_on_leave: real[n], days on leave over the same time.
-        eligible: bool[n], rows with a complete horizon.
-        cost_per_person: programme euros per person, not negative.
-        mean_daily_allowance: mean euros paid per day on leave.
-        n_persons: persons the totals stand for; the matched treated persons that count when None.
-        level: confidence level.
-        minimum_clusters: fewest départements, in each arm, that carry an interval.
-        variance: how the two arms' variances are joined, see ``pipeline.effects.jackknife``.
+        paid: euros paid between time zero and the horizon in the perimeter, treated minus comparison.
+        on_leave: days on leave over the same time, of the same rows.
+        cost_per_person: programme euros per person, not negative; None where there is none to take off.
+        daily_allowance: mean euros paid per day on leave; None where the perimeter is not of allowances alone.
 
     Raises:
-        ValueError: an outcome that counts is missing, or the cost is negative or unknown.
+        ValueError: the cost is negative or not a number.
     """
-    if not cost_per_person >= 0:
-        raise ValueError("The cost per person is known and not negative.")
-    paid, leave = (
-        matched_difference(sample, outcome, eligible, level=level, minimum_clusters=minimum_clusters, variance=variance)
-        for outcome in (euros, days_on_leave)
-    )
-    gross, days_avoided = paid.estimate.linear(-1.0), leave.estimate.linear(-1.0)
-    net = gross.linear(1.0, -cost_per_person)
-    persons = paid.n_treated if n_persons is None else n_persons
+    gross, days_avoided = paid.estimate.linear(-1.0), on_leave.estimate.linear(-1.0)
     return Savings(
-        n_persons=persons,
+        n_persons=paid.n_treated,
         n_comparison=paid.n_comparison,
         gross=gross,
-        cost_eur_per_person=cost_per_person,
-        net=net,
         days_avoided=days_avoided,
-        gross_total_eur=gross.value * persons,
-        cost_total_eur=cost_per_person * persons,
-        net_total_eur=net.value * persons,
-        probability_net_positive=probability_positive(net),
-        cost_eur_per_day_avoided=cost_per_person / days_avoided.value if days_avoided.value > 0 else None,
-        break_even_days=cost_per_person / mean_daily_allowance if mean_daily_allowance > 0 else None,
+        gross_total_eur=gross.value * paid.n_treated,
+        net=None
+        if cost_per_person is None
+        else _net(gross, days_avoided, cost_per_person, daily_allowance, paid.n_treated),
     )
+
+
+def _net(gross: Estimate, days_avoided: Estimate, cost: float, daily_allowance: float | None, persons: int) -> Net:
+    if not cost >= 0:
+        raise ValueError("The cost per person is known and not negative.")
+    net = gross.linear(1.0, -cost)
+    low, high = cost_per_day(days_avoided, cost)
+    return Net(
+        cost_eur_per_person=cost,
+        per_person=net,
+        cost_total_eur=cost * persons,
+        total_eur=net.value * persons,
+        probability_positive=probability_positive(net),
+        cost_eur_per_day_avoided=cost / days_avoided.value if days_avoided.value > 0 else None,
+        cost_per_day_low=low,
+        cost_per_day_high=high,
+        break_even_days=cost / daily_allowance if daily_allowance is not None and daily_allowance > 0 else None,
+    )
+
+
+def cost_per_day(days_avoided: Estimate, cost: float) -> tuple[float | None, float | None]:
+    """Limits of a known cost over the days avoided, from the limits of the days.
+
+    The cost being a constant, Fieller's interval of the ratio is that of the days turned over (Fieller 1954, "Some
+    problems in interval estimation"). Where the days may be none, it has no upper limit.
+
+    Args:
+        days_avoided: days per person, positive when avoided.
+        cost: euros per person.
+
+    Returns:
+        Lower and upper limit; both None where the estimate avoids no day or has no interval.
+    """
+    if not (days_avoided.value > 0 and days_avoided.ci_high > 0):
+        return None, None
+    return cost / days_avoided.ci_high, cost / days_avoided.ci_low if days_avoided.ci_low > 0 else None
 
 
 def probability_positive(estimate: Estimate) -> float:

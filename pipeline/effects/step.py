@@ -9,124 +9,98 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import database
 from pipeline.database import Connection
-from pipeline.effects import whole
 from pipeline.effects.analysis import OUTCOME_UNITS, Analysis, analysis
+from pipeline.effects.coherence import coherence, complier_effect, uptake
 from pipeline.effects.curves import incidence_curves, share_curves
-from pipeline.effects.difference import Difference, matched_difference
-from pipeline.effects.jackknife import TOO_FEW_CLUSTERS
-from pipeline.effects.placebo import Placebo, PlaceboVerdict, placebo_family
+from pipeline.effects.falsification import placebos
+from pipeline.effects.jackknife import Estimate
+from pipeline.effects.placebo import PlaceboVerdict
 from pipeline.effects.power import minimum_detectable_effect
-from pipeline.effects.savings import savings
+from pipeline.effects.randomisation import randomisation_p_value
+from pipeline.effects.rows import Row, difference_row, raw_frame, withheld
+from pipeline.effects.sample import BoolArray
+from pipeline.effects.savings_table import savings_rows
 from pipeline.effects.sensitivity import e_value_of_difference, outcome_standard_deviation
-from pipeline.leave.step import forget
-from pipeline.matching.step import Design
+from pipeline.effects.specifications import specifications
+from pipeline.effects.subgroups import HALVES, interactions
+from pipeline.matching.passage import Passage, passages
 from pipeline.protocol import Protocol
 from pipeline.run import Run, StepReport
-from pipeline.study.covariates import band_label, bands
 from pipeline.study.states import member_states, weekly_states
 from pipeline.study.step import COHORT, ESTIMANDS, MATCHING, OUTCOMES_STEP, Calendar, open_study
+from pipeline.study.strata import ALL, DEPARTMENT, expected_strata, strata_of
 from pipeline.tables import codes
-from pipeline.tables.model import Role
-from pipeline.tables.published import published
 
 STEP = "effects"
 HEADLINE = ("ITT", "days_on_leave")
-STRATA = ("risk", "status", "sex", "age_band", "cause", "elapsed_band")
 STRATUM_OUTCOMES = ("days_on_leave", "sustained_return_to_work")
 GATE, PLACEBO = "gate", "placebo"
-NOT_RAW = ("release", "suppressed", "suppression_reason")
-Row = dict[str, Any]
 
 
 def estimate(run: Run) -> StepReport:
     """Write the estimate tables `impact`, curves, `savings`, `balance`, `sensitivity`, `placebo`, `power`, `flow`."""
     home, release, protocol = run.home, run.release, run.protocol
-    verdicts = json.loads(home.artefact(release, MATCHING, "gate", "json").read_text(encoding="utf-8"))
-    held = {name: GATE for name in ESTIMANDS if verdicts[name]["status"] == "fail"}
+    judged = home.artefact(release, MATCHING, "gate", "json")
+    allowed = passages(judged)
+    held = {name: GATE for name in ESTIMANDS if name not in allowed}
     tables: dict[str, list[Row]] = {
         name: [] for name in ("impact", "return_to_work_curve", "on_leave_curve", "savings", "power")
     }
-    report, facts = StepReport(), {"gate": verdicts}
+    report, facts = StepReport(), {"gate": json.loads(judged.read_text(encoding="utf-8"))}
     with database.connect(home.scratch) as connection:
         open_study(connection, home, release)
         dates = Calendar.load(home.artefact(release, COHORT, "calendar", "json"))
-        opened = {name: open_estimand(run, name) for name in ESTIMANDS if name not in held}
+        opened = {name: open_estimand(run, allowed[name]) for name in ESTIMANDS if name in allowed}
         opened = {name: found for name, found in opened.items() if found.members.num_rows}
         held |= {name: GATE for name in ESTIMANDS if name not in opened}
         run.progress("estimating", 0, 4)
-        placebos, tested = _placebos(connection, run, dates, opened)
-        held |= {v.estimand: PLACEBO for v in placebos if v.passed is False and v.estimand not in held}
+        verdicts_of, tested = placebos(connection, run, dates, opened)
+        held |= {v.estimand: PLACEBO for v in verdicts_of if v.passed is False and v.estimand not in held}
         run.progress("estimating", 1, 4)
-        specifications = _specifications(connection, run, dates, opened, held)
+        tables["sensitivity"] = specifications(connection, run, dates, opened, held)
         run.progress("estimating", 2, 4)
         for estimand in ESTIMANDS:
             found = None if estimand in held else opened[estimand]
             reason = held.get(estimand)
             tables["impact"] += _impact(protocol, estimand, found, reason)
+            tables["sensitivity"] += _interactions(protocol, estimand, found, reason)
             tables["power"] += _power(protocol, estimand, opened.get(estimand))
-            tables["savings"] += _savings(connection, run, dates, estimand, found, reason)
+            tables["savings"] += savings_rows(connection, run, dates, estimand, found, reason)
             tables["on_leave_curve"] += _on_leave(run, estimand, found, reason)
             tables["return_to_work_curve"] += _incidence(protocol, estimand, found, reason)
         run.progress("estimating", 3, 4)
-        facts["uptake"] = _uptake(connection, opened.get("ITT"), protocol)
-    tables["placebo"] = [_placebo_row(verdict, tested.get(verdict.test)) for verdict in placebos]
-    tables["sensitivity"] = specifications
+        facts |= _coherence(connection, protocol, opened, held)
+        balance_groups = _balance_groups(connection, run)
+    tables["placebo"] = [_placebo_row(verdict, tested.get(verdict.test)) for verdict in verdicts_of]
     tables["balance"] = pq.read_table(home.artefact(release, MATCHING, "balance")).to_pylist()
+    tables["balance_groups"] = balance_groups
     frames = {name: raw_frame(name, rows) for name, rows in tables.items()}
     facts["held"] = held
     for name, frame in frames.items():
         frame.to_parquet(home.artefact(release, STEP, name))
         report.rows[name] = len(frame)
     home.artefact(release, STEP, "facts", "json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    for verdict in placebos:
+    for verdict in verdicts_of:
         if verdict.passed is False:
             report.failures[f"placebo:{verdict.test}"] = f"{verdict.test} finds an effect where there can be none"
     report.tables["Placebo tests"] = frames["placebo"]
+    report.tables["Specifications"] = frames["sensitivity"]
+    report.figures |= {name: _told(facts[name]) for name in ("coherence", "complier")}
     report.figures["effect withheld"] = ", ".join(f"{k}: {v}" for k, v in held.items()) or "no"
     run.progress("estimating", 4, 4)
     return report
 
 
-PERSONS_BEHIND: dict[str, tuple[str, ...]] = {
-    "on_leave_curve": ("n_persons",),
-    "savings": ("n_comparison", "n_entered", "largest_share"),
-    "power": ("n_comparison",),
-    "balance": ("n_treated",),
-    "sensitivity": ("n_treated", "n_comparison"),
-    "placebo": ("n_treated",),
-}
-"""Columns of a raw table that are not published: the persons its figures rest on, for the disclosure control."""
-
-
-def raw_frame(name: str, rows: list[Row]) -> pd.DataFrame:
-    """Rows of an estimate table with every column it can have, whatever was withheld; figures as float64.
-
-    Args:
-        name: published table.
-        rows: what was estimated; a withheld row holds its keys and its reason alone.
-    """
-    declared = published(name)
-    numbers = [c.name for c in declared if c.role in (Role.COUNT, Role.ESTIMATE)] + list(PERSONS_BEHIND.get(name, ()))
-    texts = [c.name for c in declared if c.name not in numbers and c.name not in NOT_RAW]
-    frame = pd.DataFrame(rows, columns=[*texts, *numbers, "reason"])
-    frame[numbers] = frame[numbers].astype("float64")
-    frame["reason"] = frame["reason"].astype(object).where(frame["reason"].notna(), None)
-    return frame
-
-
-def open_estimand(run: Run, estimand: str) -> Analysis:
-    """Outcomes of one estimand: called only for those the gate let through."""
+def open_estimand(run: Run, passage: Passage) -> Analysis:
+    """The matched sample of an estimand with its outcomes, for whoever has the gate's leave to read them."""
     read = {
         name: pq.read_table(run.home.artefact(run.release, step, name))
         for step, name in (
@@ -138,50 +112,9 @@ def open_estimand(run: Run, estimand: str) -> Analysis:
     }
     protocol = run.protocol
     return analysis(
-        estimand, read["members"], read["units"], read["outcomes"], read["events"],
+        passage, read["members"], read["units"], read["outcomes"], read["events"],
         protocol.study.horizons_days, protocol.inference,
     )  # fmt: skip
-
-
-def strata_of(found: Analysis, protocol: Protocol) -> dict[str, np.ndarray]:
-    """Stratum of each member, by its own characteristics before time zero (a set belongs where its treated belongs)."""
-    units, study = found.units, protocol.study
-    age = bands(units["age"].to_numpy().astype(np.int64), study.age_bands)
-    elapsed = bands(pc.fill_null(units["elapsed"], 0).to_numpy().astype(np.int64), study.elapsed_bands)
-    ald = units["ald"].to_numpy(zero_copy_only=False)
-    risk = units["risk"].to_numpy(zero_copy_only=False)
-    return {
-        "risk": risk,
-        "status": units["status"].to_numpy(zero_copy_only=False),
-        "sex": units["sex"].to_numpy(zero_copy_only=False),
-        "age_band": np.array([band_label(i, study.age_bands) for i in age], dtype=object),
-        "cause": np.where(risk == "sickness", np.where(ald, "sickness_ald", "sickness"), "work_injury").astype(object),
-        "elapsed_band": np.array([band_label(i, study.elapsed_bands) for i in elapsed], dtype=object),
-    }
-
-
-def expected_strata(protocol: Protocol, estimand: str) -> dict[str, tuple[str, ...]]:
-    """Strata that are always published, whoever is in them: presence must not depend on the data."""
-    study = protocol.study
-    listed = {
-        "risk": ("sickness", "work_injury"),
-        "status": tuple(code.code for code in codes.STATUS if code.code != "*"),
-        "sex": ("male", "female"),
-        "age_band": tuple(band_label(i, study.age_bands) for i in range(len(study.age_bands))),
-        "cause": tuple(code.code for code in codes.CAUSE if code.code != "*"),
-        "elapsed_band": tuple(band_label(i, study.elapsed_bands) for i in range(len(study.elapsed_bands))),
-    }
-    if estimand == "ITT":  # time zero is the same elapsed day for everyone
-        listed["elapsed_band"] = (
-            band_label(int(bands(np.array([study.trigger_days]), study.elapsed_bands)[0]), study.elapsed_bands),
-        )
-    return listed
-
-
-def _withheld(difference: Difference, reason: str | None) -> str | None:
-    if reason is not None:
-        return reason
-    return TOO_FEW_CLUSTERS if difference.estimate.reason == TOO_FEW_CLUSTERS else None
 
 
 def _impact(protocol: Protocol, estimand: str, found: Analysis | None, reason: str | None) -> Iterator[Row]:
@@ -193,7 +126,8 @@ def _impact(protocol: Protocol, estimand: str, found: Analysis | None, reason: s
         for stratum in listed
         for outcome in STRATUM_OUTCOMES
     ]
-    strata = strata_of(found, protocol) if found else {}
+    # A set belongs where its treated belongs.
+    strata = strata_of(found.units, protocol) if found else {}
     for outcome, months, kind, stratum in wanted:
         row: Row = {
             "estimand": estimand, "outcome": outcome, "horizon_months": months,
@@ -203,23 +137,30 @@ def _impact(protocol: Protocol, estimand: str, found: Analysis | None, reason: s
         }  # fmt: skip
         if found is not None:
             among = None if kind == "all" else found.sample.of_treated(strata[kind]) == stratum
-            row |= _difference(found.difference(outcome, months, among))
-            if not math.isnan(row["difference"]) and outcome != "days_on_leave_change":
-                known = found.horizons[months].known(outcome)
-                eligible = known if among is None else known & among
-                sd = outcome_standard_deviation(found.sample, found.horizons[months].outcomes[outcome], eligible)
-                row["e_value"] = e_value_of_difference(found.difference(outcome, months, among).estimate, sd).point
+            row |= _effect(found, protocol, outcome, months, among)
         yield row
 
 
-def _difference(found: Difference) -> Row:
-    estimate_ = found.estimate
-    return {
-        "n_treated": found.n_treated, "n_comparison": found.n_comparison,
-        "value_treated": found.value_treated, "value_comparison": found.value_comparison,
-        "difference": estimate_.value, "ci_low": estimate_.ci_low, "ci_high": estimate_.ci_high,
-        "ci_method": estimate_.method, "reason": _withheld(found, None),
-    }  # fmt: skip
+def _effect(found: Analysis, protocol: Protocol, outcome: str, months: int, among: BoolArray | None) -> Row:
+    """The difference, and what stands beside its interval: E-values, randomisation test, individual interval."""
+    difference = found.difference(outcome, months, among)
+    row = difference_row(difference)
+    row["treated_departments"] = difference.estimate.n_treated_departments
+    values, eligible = found.measured(outcome, months, among)
+    if not math.isnan(row["difference"]) and outcome != "days_on_leave_change":
+        deviation = outcome_standard_deviation(found.sample, values, eligible)
+        e_value = e_value_of_difference(difference.estimate, deviation)
+        row |= {"e_value": e_value.point, "e_value_bound": e_value.bound, "outcome_sd": deviation}
+    if math.isnan(difference.estimate.se):  # no interval is pretended, of no kind
+        return row
+    row["randomisation_p"] = randomisation_p_value(
+        found.sample, values, eligible,
+        minimum_departments=protocol.inference.minimum_departments_p_value, seed=protocol.seeds.randomisation,
+    )  # fmt: skip
+    return row | {
+        "individual_ci_low": difference.individual.ci_low,
+        "individual_ci_high": difference.individual.ci_high,
+    }
 
 
 def _power(protocol: Protocol, estimand: str, found: Analysis | None) -> Iterator[Row]:
@@ -238,68 +179,9 @@ def _power(protocol: Protocol, estimand: str, found: Analysis | None) -> Iterato
                     "minimum_detectable_effect": minimum_detectable_effect(
                         difference.estimate, power=protocol.inference.power, level=protocol.inference.level
                     ),
-                    "reason": _withheld(difference, None),
+                    "reason": withheld(difference.estimate, None),
                 }
             yield row
-
-
-def _savings(
-    connection: Connection, run: Run, dates: Calendar, estimand: str, found: Analysis | None, reason: str | None
-) -> Iterator[Row]:
-    for perimeter in (code.code for code in codes.PERIMETER):
-        for months, days in run.protocol.study.horizons_days.items():
-            row: Row = {"estimand": estimand, "perimeter": perimeter, "horizon_months": months, "reason": reason}
-            cost, contributions = _cost_per_person(connection, run, dates, estimand, days)
-            if found is not None and cost is not None:
-                horizon = found.horizons[months]
-                euros = horizon.outcomes["allowance_eur"]
-                if perimeter == "allowances_and_invalidity":
-                    euros = euros + horizon.invalidity_eur
-                rule, days_on_leave = run.protocol.inference, horizon.outcomes["days_on_leave"]
-                levels = {"level": rule.level, "minimum_clusters": rule.minimum_departments}
-                base = matched_difference(found.sample, euros, horizon.complete, **levels)  # type: ignore[arg-type]
-                on_leave = matched_difference(found.sample, days_on_leave, horizon.complete).value_comparison
-                result = savings(
-                    found.sample, euros, days_on_leave, horizon.complete, cost_per_person=cost,
-                    mean_daily_allowance=base.value_comparison / on_leave if on_leave else math.nan,
-                    **levels,  # type: ignore[arg-type]
-                )  # fmt: skip
-                treated = found.sample.treated & horizon.complete
-                row |= {
-                    "n_persons": result.n_persons, "n_comparison": result.n_comparison,
-                    "n_entered": contributions, "largest_share": _largest_share(euros[treated]),
-                    "gross_eur_per_person": result.gross.value, "cost_eur_per_person": cost,
-                    "net_eur_per_person": result.net.value, "net_ci_low": result.net.ci_low,
-                    "net_ci_high": result.net.ci_high, "gross_total_eur": result.gross_total_eur,
-                    "cost_total_eur": result.cost_total_eur, "net_total_eur": result.net_total_eur,
-                    "probability_net_positive": result.probability_net_positive,
-                    "cost_eur_per_day_avoided": result.cost_eur_per_day_avoided,
-                    "reason": _withheld(base, reason),
-                }  # fmt: skip
-            yield row
-
-
-def _largest_share(values: np.ndarray) -> float:
-    """Largest contribution of one person to a sum of euros, for the dominance rule."""
-    total = float(np.sort(values).sum())
-    return float(values.max()) / total if values.size and total > 0 else 0.0
-
-
-def _cost_per_person(
-    connection: Connection, run: Run, dates: Calendar, estimand: str, days: int
-) -> tuple[float | None, int]:
-    """Platform costs up to the end of the entry window over the persons of the estimand entered by then."""
-    units = pq.read_table(run.home.artefact(run.release, COHORT, "units"), columns=["estimand", "arm", "time_zero"])
-    connection.register("cohort_units", units)
-    ((euros, persons),) = connection.execute(
-        "SELECT (SELECT sum(amount) FROM programme_costs WHERE last_day(CAST(month || '-01' AS DATE)) <= $end), "
-        "(SELECT count(*) FROM cohort_units WHERE estimand = $estimand AND arm = 'treated' "
-        "AND time_zero <= $end)",
-        {"end": (np.datetime64(dates.follow_up_end) - np.timedelta64(days, "D")).item(), "estimand": estimand},
-    ).fetchall()
-    if euros is None or not persons:
-        return None, int(persons)
-    return float(euros) / int(persons), int(persons)
 
 
 def _on_leave(run: Run, estimand: str, found: Analysis | None, reason: str | None) -> Iterator[Row]:
@@ -355,52 +237,6 @@ def _incidence(protocol: Protocol, estimand: str, found: Analysis | None, reason
             }  # fmt: skip
 
 
-def _placebos(
-    connection: Connection, run: Run, dates: Calendar, opened: dict[str, Analysis]
-) -> tuple[tuple[PlaceboVerdict, ...], dict[str, int]]:
-    """The tests that must find nothing, taken together (Holm); and the treated persons behind each that was carried."""
-    protocol = run.protocol
-    months = protocol.study.primary_horizon_months
-    family: list[Placebo] = []
-    persons: dict[str, int] = {}
-
-    def add(test: str, estimand: str, difference: Difference | None, tested: str, why_not: str) -> None:
-        if difference is None:
-            family.append(Placebo(test, estimand, None, f"not tested: {why_not}"))
-            return
-        family.append(Placebo(test, estimand, difference.estimate, tested))
-        persons[test] = difference.n_treated
-
-    no_comparison = "no comparison passed the gate"
-    for estimand in ESTIMANDS:
-        found, difference = opened.get(estimand), None
-        if found is not None:
-            difference = matched_difference(
-                found.sample,
-                found.members["days_before"].to_numpy().astype(np.float64),
-                found.horizons[months].complete,
-                level=protocol.inference.level,
-                minimum_clusters=protocol.inference.minimum_departments,
-            )
-        tested = "days on leave in months -18 to -7 before the leave, in the matched sample"
-        add(f"pre_period_days_{estimand.lower()}", estimand, difference, tested, no_comparison)
-    difference, why_not, played = None, no_comparison, 0
-    if "ITT" in opened:
-        units = _eligible_units(run, "ITT")
-        difference, played = whole.placebo_departments(connection, protocol, dates, units)
-        why_not = f"{played} comparison départements are too few to play designated ones"
-    tested = f"{played} comparison départements played as if designated, days on leave at {months} months"
-    add("placebo_departments", "ITT", difference, tested, why_not)
-    shift, difference, why_not = protocol.inference.placebo_shift_months, None, no_comparison
-    if "ITT" in opened:
-        difference = whole.placebo_opening(connection, protocol, dates)
-        open_study(connection, run.home, run.release)  # the placebo moved the opening dates
-        why_not = f"not enough history before an opening {shift} months earlier"
-    tested = f"platforms played as if opened {shift} months earlier, days on leave at {months} months"
-    add("placebo_opening", "ITT", difference, tested, why_not)
-    return placebo_family(family, level=protocol.inference.placebo_level), persons
-
-
 def _placebo_row(verdict: PlaceboVerdict, n_treated: int | None) -> Row:
     return {
         "test": verdict.test, "estimand": verdict.estimand, "difference": verdict.difference, "ci_low": verdict.ci_low,
@@ -409,102 +245,85 @@ def _placebo_row(verdict: PlaceboVerdict, n_treated: int | None) -> Row:
     }  # fmt: skip
 
 
-def _eligible_units(run: Run, estimand: str) -> pa.Table:
-    units = pq.read_table(run.home.artefact(run.release, COHORT, "units"))
-    return units.filter(pc.equal(units["estimand"], estimand)).sort_by("unit")
-
-
-def _specifications(
-    connection: Connection, run: Run, dates: Calendar, opened: dict[str, Analysis], held: dict[str, str]
-) -> list[Row]:
-    """The headline's difference with one decision changed at a time."""
-    protocol, months = run.protocol, run.protocol.study.primary_horizon_months
-    base = Design.of(protocol.matching)
-    designs = {
-        "caliper_0_1": (replace(base, caliper_sd=0.1), "caliper 0.1 SD"),
-        "caliper_none": (replace(base, caliper_sd=None), "no caliper"),
-        "ratio_1": (replace(base, ratio=1), "one control per treated"),
-        "ratio_5": (replace(base, ratio=5), "five controls per treated"),
-        "with_replacement": (replace(base, replacement=True), "controls may serve several treated"),
-    }
-    rows: list[Row] = []
-
-    def add(name: str, estimand: str, description: str, difference: Difference | None) -> None:
-        row: Row = {
-            "specification": f"{name}_{estimand.lower()}", "estimand": estimand, "outcome": "days_on_leave",
-            "horizon_months": months, "description": description, "reason": held.get(estimand),
-        }  # fmt: skip
-        if difference is not None and estimand not in held:
-            found = _difference(difference)
-            row |= {
-                name: found[name] for name in ("n_treated", "n_comparison", "difference", "ci_low", "ci_high", "reason")
-            }
-        rows.append(row)
-
-    def attempt(units: pa.Table | None, estimand: str, design: Design, rule: Protocol = protocol) -> Difference | None:
-        if units is None or estimand in held:
-            return None
-        try:
-            return whole.variant(connection, rule, dates, units, estimand, design)
-        except whole.NOT_POSSIBLE:
-            return None
-
-    for estimand in ESTIMANDS:
-        units = _eligible_units(run, estimand) if estimand in opened else None
-        add(
-            "protocol",
-            estimand,
-            "the protocol itself",
-            opened[estimand].difference("days_on_leave", months) if estimand in opened else None,
+def _balance_groups(connection: Connection, run: Run) -> list[Row]:
+    """Balance of every département of the register and of every stratum, whoever is in them."""
+    register = [code for (code,) in connection.execute("SELECT DISTINCT department_code FROM platforms").fetchall()]
+    expected = [
+        (estimand, kind, stratum)
+        for estimand in ESTIMANDS
+        for kind, listed in (
+            (ALL, (ALL,)),
+            (DEPARTMENT, sorted(register)),
+            *expected_strata(run.protocol, estimand).items(),
         )
-        for name, (design, description) in designs.items():
-            add(name, estimand, description, attempt(units, estimand, design))
-        employees = None if units is None else units.filter(pc.equal(units["status"], "employee"))
-        add("without_self_employed", estimand, "employees alone", attempt(employees, estimand, base))
-    if "ITT" in opened and "ITT" not in held:
-        later = protocol.model_copy(update={"study": protocol.study.model_copy(update={"trigger_days": 90})})
-        add(
-            "trigger_90", "ITT", "time zero at 90 days on leave", _rebuilt(connection, later, dates, attempt, gap=False)
-        )
-        for gap in (0, 7, 30):
-            changed = protocol.model_copy(update={"leave": protocol.leave.model_copy(update={"gap_days": gap})})
-            difference = _rebuilt(connection, changed, dates, attempt, gap=True)
-            add(f"gap_{gap}", "ITT", f"paid periods up to {gap} days apart are one leave", difference)
-    else:
-        for name, description in (
-            ("trigger_90", "time zero at 90 days on leave"),
-            *((f"gap_{g}", f"paid periods up to {g} days apart are one leave") for g in (0, 7, 30)),
-        ):
-            add(name, "ITT", description, None)
+        for stratum in listed
+    ]
+    keys = ["estimand", "stratum_type", "stratum"]
+    found = pd.read_parquet(run.home.artefact(run.release, MATCHING, "balance_summary"))
+    whole = pd.DataFrame(expected, columns=keys).merge(found, on=keys, how="left", validate="one_to_one")
+    whole[["n_treated", "n_comparison"]] = whole[["n_treated", "n_comparison"]].fillna(0)
+    rows: list[Row] = pa.Table.from_pandas(whole, preserve_index=False).to_pylist()
     return rows
 
 
-def _rebuilt(
-    connection: Connection, protocol: Protocol, dates: Calendar, attempt: Any, *, gap: bool
-) -> Difference | None:
-    make = whole.units_with_gap if gap else whole.units_under
-    try:
-        units = make(connection, protocol, dates)["ITT"]
-        found: Difference | None = attempt(units, "ITT", Design.of(protocol.matching), protocol)
-        return found
-    except whole.NOT_POSSIBLE:
-        return None
-    finally:
-        if gap:
-            forget(connection)
+def _interactions(protocol: Protocol, estimand: str, found: Analysis | None, reason: str | None) -> Iterator[Row]:
+    months, rule = protocol.study.primary_horizon_months, protocol.inference
+    tested = (
+        {} if found is None
+        else {each.subgroup: each for each in interactions(found, rule.subgroups, HEADLINE[1], months, rule)}
+    )  # fmt: skip
+    for subgroup in rule.subgroups:
+        row: Row = {
+            "specification": f"interaction_{subgroup}_{estimand.lower()}", "estimand": estimand,
+            "outcome": HEADLINE[1], "horizon_months": months, "reason": reason,
+            "description": f"effect in one half minus effect in the other: {HALVES[subgroup][0]}",
+        }  # fmt: skip
+        if subgroup in tested:
+            each = tested[subgroup]
+            row |= {
+                "n_treated": each.n_treated, "n_comparison": each.n_comparison, "difference": each.estimate.value,
+                "ci_low": each.estimate.ci_low, "ci_high": each.estimate.ci_high, "p_holm": each.p_holm,
+                "reason": withheld(each.estimate, None),
+            }  # fmt: skip
+        yield row
 
 
-def _uptake(connection: Connection, found: Analysis | None, protocol: Protocol) -> Row:
-    """Share of the treated ITT persons accompanied within the primary horizon, for the coherence line."""
-    if found is None:
-        return {"n_treated": 0, "n_accompanied": 0}
-    complete = found.horizons[protocol.study.primary_horizon_months].complete
-    treated = found.members.filter(pa.array(found.sample.treated & complete))
-    connection.register("treated_members", treated.select(["person", "time_zero"]))
-    ((persons, accompanied),) = connection.execute(
-        "SELECT count(*), count(*) FILTER (WHERE person IN (SELECT r.person FROM reports r JOIN agreements a USING "
-        "(person, case_number) WHERE a.scope = 'accompaniment' AND a.event = 'agreement' AND r.first_contact_date < "
-        "m.time_zero + CAST($days AS INTEGER))) FROM treated_members m",
-        {"days": protocol.study.primary_horizon_days},
-    ).fetchall()
-    return {"n_treated": int(persons), "n_accompanied": int(accompanied)}
+def _coherence(
+    connection: Connection, protocol: Protocol, opened: dict[str, Analysis], held: dict[str, str]
+) -> dict[str, Row]:
+    """What the synthesis says beside the effects: the share accompanied, the coherence line, the complier effect."""
+    rule, months = protocol.inference, protocol.study.primary_horizon_months
+    if "ITT" not in opened:
+        return {"uptake": {"n_treated": 0, "n_accompanied": 0}, "coherence": {}, "complier": {}}
+    told = uptake(connection, protocol, opened["ITT"])
+    told_facts: dict[str, Row] = {
+        "uptake": {"n_treated": told.n_treated, "n_accompanied": told.n_accompanied}, "coherence": {}, "complier": {},
+    }  # fmt: skip
+    stated = {
+        name: found.difference(HEADLINE[1], months).estimate for name, found in opened.items() if name not in held
+    }
+    clusters = {"minimum_clusters": rule.minimum_departments}
+    if {"ITT", "ATT"} <= set(stated):
+        through, distance = coherence(stated["ITT"], stated["ATT"], told.share, **clusters)
+        told_facts["coherence"] = {"through_accompaniment": _number(through.value), **_limits(distance)}
+    if "ITT" in stated:
+        effect = complier_effect(stated["ITT"], told.share, minimum_uptake=rule.minimum_uptake, **clusters)
+        told_facts["complier"] = _limits(effect) if effect is not None else {}
+    return told_facts
+
+
+def _limits(found: Estimate) -> Row:
+    """An estimate for JSON, days."""
+    return {name: _number(getattr(found, name)) for name in ("value", "ci_low", "ci_high")}
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _told(row: Row) -> str:
+    """An estimate of the facts in one line for the run's report."""
+    if row.get("value") is None:
+        return "not stated"
+    limits = "no interval" if row["ci_low"] is None else f"{row['ci_low']:.1f} to {row['ci_high']:.1f}"
+    return f"{row['value']:.1f} days ({limits})"

@@ -11,17 +11,19 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from pipeline.database import Connection
 from pipeline.effects.difference import Difference, matched_difference
 from pipeline.effects.sample import MatchedSample
 from pipeline.leave.step import rebuild
 from pipeline.matching.propensity import PropensityError
-from pipeline.matching.step import Design, Matched, match_units
+from pipeline.matching.units import Design, Matched, eligible, match_units
 from pipeline.protocol import Protocol
-from pipeline.study.cohort import candidates, learn, learners, rows_of, score
+from pipeline.run import Run
+from pipeline.study.cohort import Met, candidates, learn, learners, rows_of, score
 from pipeline.study.prognosis import PrognosisError
-from pipeline.study.step import ESTIMANDS, Calendar, outcomes_of
+from pipeline.study.step import COHORT, ESTIMANDS, Calendar, outcomes_of
 from pipeline.tables.intermediate import UNITS
 
 NOT_POSSIBLE = (PropensityError, PrognosisError)
@@ -46,6 +48,11 @@ def units_with_gap(connection: Connection, protocol: Protocol, dates: Calendar) 
     """
     rebuild(connection, protocol)
     return units_under(connection, protocol, dates)
+
+
+def released_units(run: Run, estimand: str) -> pa.Table:
+    """Eligible units of one estimand as the release has them."""
+    return eligible(pq.read_table(run.home.artefact(run.release, COHORT, "units")), estimand)
 
 
 def days_difference(
@@ -79,6 +86,58 @@ def variant(
     """
     matched = match_units(units, protocol, design)
     return days_difference(connection, protocol, dates, matched, estimand, protocol.study.primary_horizon_months)
+
+
+def units_met(connection: Connection, protocol: Protocol, dates: Calendar, known: pa.Table, met: Met) -> pa.Table:
+    """Eligible units of the ATT with another moment as time zero, scored by the release's own prognosis.
+
+    Args:
+        connection: with the study's views open.
+        protocol: the study protocol.
+        dates: the study's calendar.
+        known: released units of the ITT, from which the prognosis is learnt.
+        met: `agreement`, or `refusal`: then the treated are those who refused, and nobody else.
+
+    Raises:
+        PrognosisError: too few comparison persons to learn from.
+    """
+    prognosis = learn(connection, protocol, dates, learners(protocol, [known]))
+    units = candidates(connection, protocol, dates, "ATT", met).units
+    if met == "refusal":
+        # The accompanied were there too, so that nobody is a comparison once accompanied.
+        refused = connection.sql("SELECT person FROM refusals").to_arrow_table()["person"].combine_chunks()
+        units = units.filter(pc.or_(pc.equal(units["arm"], "comparison"), pc.is_in(units["person"], refused)))
+    return rows_of(UNITS, score(units, prognosis), "ATT")
+
+
+def refused(
+    connection: Connection, protocol: Protocol, dates: Calendar, known: pa.Table
+) -> tuple[Difference | None, int]:
+    """Those who refused to be accompanied, taken as if accompanied from that day on, compared as the ATT's treated are.
+
+    No programme acted on them, so that a difference from persons who look alike is what sets apart those who refuse
+    from those who accept, or an effect of the contact itself: the ATT assumes neither.
+
+    Args:
+        connection: with the study's views open.
+        protocol: the study protocol.
+        dates: the study's calendar.
+        known: released units of the ITT, from which the prognosis is learnt.
+
+    Returns:
+        The difference, None with fewer persons than the protocol's `refusal_minimum_persons`, and their number:
+        analysed where there is a difference, else eligible.
+    """
+    try:
+        units = units_met(connection, protocol, dates, known, "refusal")
+        asked = pc.sum(pc.equal(units["arm"], "treated")).as_py() or 0
+        if asked < protocol.inference.refusal_minimum_persons:
+            return None, asked
+        found = variant(connection, protocol, dates, units, "ATT", Design.of(protocol.matching))
+    except NOT_POSSIBLE:
+        return None, 0
+    enough = found.n_treated >= protocol.inference.refusal_minimum_persons
+    return (found if enough else None), found.n_treated
 
 
 def placebo_departments(
@@ -128,18 +187,17 @@ def placebo_opening(connection: Connection, protocol: Protocol, dates: Calendar)
         f"CAST(min(opening_date) - to_months({shift}) AS DATE) AS opening_date, DATE '{last}' AS closing_date "
         "FROM platforms GROUP BY department_code"
     )
-    earlier = _months_before(dates.earliest_opening, shift)
+    earlier = months_before(dates.earliest_opening, shift)
     moved = replace(dates, earliest_opening=earlier, follow_up_end=dates.earliest_opening)
     try:
         units = units_under(connection, protocol, moved)["ITT"]
-        matched = match_units(units, protocol, Design.of(protocol.matching))
-        found = days_difference(connection, protocol, moved, matched, "ITT", protocol.study.primary_horizon_months)
+        found = variant(connection, protocol, moved, units, "ITT", Design.of(protocol.matching))
         return found if found.n_treated else None
     except NOT_POSSIBLE:
         return None
 
 
-def _months_before(day: dt.date, months: int) -> dt.date:
+def months_before(day: dt.date, months: int) -> dt.date:
     """The same day of the month, so many months before (the last day of a shorter month)."""
     number = day.year * 12 + day.month - 1 - months
     first = dt.date(number // 12, number % 12 + 1, 1)

@@ -112,6 +112,51 @@ def in_force(name: str, start: np.ndarray) -> np.ndarray:
     return found
 
 
+def in_year(year: int) -> Ceiling:
+    """The ceiling in force on 1 January of a year.
+
+    Raises:
+        ValueError: no ceiling of that year is known.
+    """
+    day = dt.date(year, 1, 1)
+    if not ceilings()[0].since <= day <= dt.date(ceilings()[-1].since.year, 1, 1):
+        raise ValueError(f"ceilings.csv holds no ceiling of {year}: another tariff_year, or more rows, are needed")
+    return max((ceiling for ceiling in ceilings() if ceiling.since <= day), key=lambda ceiling: ceiling.since)
+
+
+def tariffs(year: int, last: dt.date) -> pa.Table:
+    """What turns the euros of a leave into those of the rules of one year, by month of its start.
+
+    Wages are taken to follow the minimum wage and the yearly ceiling, to which the law ties the maxima: a sickness
+    allowance of an employee moves with the first (article R. 323-4), allowances of work injuries (R. 433-1 and
+    following) and of the self-employed (D. 622-1 and following) with the second.
+
+    Args:
+        year: its rules are those of its 1 January.
+        last: any day of the last month.
+
+    Returns:
+        One row per month from the first ceiling on: month (first day), wage_ratio and ceiling_ratio (that of the year
+        over that in force), employee (maximum in force, euros a day), monthly_ceiling (euros in force).
+
+    Raises:
+        ValueError: no ceiling of that year is known.
+    """
+    then = in_year(year)
+    maxima = by_month(last)
+    start = maxima["month"].cast(pa.int32()).to_numpy()
+    yearly = in_force("yearly_ceiling", start)
+    return pa.table(
+        {
+            "month": maxima["month"],
+            "wage_ratio": then.minimum_wage / in_force("minimum_wage", start),
+            "ceiling_ratio": then.yearly_ceiling / yearly,
+            "employee": maxima["employee"],
+            "monthly_ceiling": yearly / 12,
+        }
+    )
+
+
 def by_month(last: dt.date) -> pa.Table:
     """Maxima by month of the leave's start, from the first ceiling to a month: ready for a join on equality.
 

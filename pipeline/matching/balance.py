@@ -5,16 +5,18 @@ of the treated in the *original* sample, so that dropping units cannot make a di
 sorted values: row order never changes a bit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from pipeline.matching.problem import Bool, Float64, Int64
-from pipeline.matching.result import MatchResult, effective_sample_size
+from pipeline.matching.result import MatchedPairs, effective_sample_size
 from pipeline.matching.strata import StrataResult
+
+Group = TypeVar("Group", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,9 @@ class CovariateBalance:
         spread: SD within the arms of the whole matched sample, in units of the SMD denominator. The gate needs it and
             the kurtosis, to know how far chance alone can go.
         kurtosis: Fourth standardised moment within the arms of the whole matched sample; NaN where nothing varies.
+        share: Share holding the larger value in the whole matched sample, both arms counting by effective size; NaN for
+            covariates that are not binary.
+        smd_of_share: SMD that a difference of 1 between the shares of the arms would be; NaN likewise.
     """
 
     covariate: str
@@ -53,6 +58,8 @@ class CovariateBalance:
     ks_after: float
     spread: float
     kurtosis: float
+    share: float
+    smd_of_share: float
 
 
 @dataclass(frozen=True)
@@ -114,9 +121,13 @@ def balance_table(covariates: Float64, names: Sequence[str], treated: Bool, weig
 
 
 def balance_by_group(
-    covariates: Float64, names: Sequence[str], treated: Bool, result: MatchResult | StrataResult, group: Int64
-) -> dict[int, BalanceTable]:
-    """Balance of the treated of each group (département) against their own matched controls.
+    covariates: Float64,
+    names: Sequence[str],
+    treated: Bool,
+    result: MatchedPairs | StrataResult,
+    groups: Mapping[Group, Bool],
+) -> dict[Group, BalanceTable]:
+    """Balance of the treated of each group (département, stratum) against their own matched controls.
 
     Differences are divided by the SD of *all* the treated, so that every group is measured with the same stick;
     "before" compares the group's treated with all controls.
@@ -126,24 +137,25 @@ def balance_by_group(
         names: The p column names.
         treated: bool[n].
         result: The matching, in pairs or in strata.
-        group: Group of each treated unit, int64[n_treated].
+        groups: Group -> its treated units, bool[n_treated]; groups may overlap and may be empty.
 
     Returns:
-        One table per group, keys ascending.
+        One table per group, in their order. Statistics of an arm in which nobody is are NaN.
 
     Raises:
         ValueError: As `balance_table`.
     """
     weights = result.stacked_weights(treated)
     _check(covariates, names, treated, weights)
-    if group.shape != result.treated_weights.shape:
-        raise ValueError("group must have one value per treated unit.")
-    everyone = _Sample.of(np.ones(len(group), dtype=np.bool_), result.treated_weights, result.control_weights)
-    groups = [int(g) for g in np.unique(group)]
-    samples = []
-    for g in groups:
-        members = group == g
-        samples.append(_Sample.of(members, result.treated_weights * members, result.control_weights_of(members)))
+    if any(members.shape != result.treated_weights.shape for members in groups.values()):
+        raise ValueError("a group must have one mark per treated unit.")
+    everyone = _Sample.of(
+        np.ones(len(result.treated_weights), dtype=np.bool_), result.treated_weights, result.control_weights
+    )
+    samples = [
+        _Sample.of(members, result.treated_weights * members, result.control_weights_of(members))
+        for members in groups.values()
+    ]
     return dict(zip(groups, _tables(covariates, names, treated, everyone, samples), strict=True))
 
 
@@ -218,10 +230,13 @@ def _tables(
         all_treated, all_controls = _Arm.of(own), _Arm.of(theirs)
         binary = _is_binary(all_treated, all_controls)
         denominator = _denominator(all_treated, all_controls, binary)
-        spread, kurtosis = _within_arms(
+        arms = (
             _Arm.of(own[everyone.treated], everyone.treated_weights),
             _Arm.of(theirs[everyone.control], everyone.control_weights),
         )
+        spread, kurtosis = _within_arms(*arms)
+        low, high = _extremes(all_treated, all_controls)
+        mean, range_ = (_pooled_mean(*arms), high - low) if binary else (float("nan"), float("nan"))
         for sample, table in zip(samples, rows, strict=True):
             before = _Arm.of(own[sample.members])
             after = _Arm.of(own[sample.treated], sample.treated_weights)
@@ -242,6 +257,8 @@ def _tables(
                     ks_after=_kolmogorov_smirnov(after, matched),
                     spread=_standardised(spread, denominator),
                     kurtosis=kurtosis,
+                    share=(mean - low) / range_,
+                    smd_of_share=_standardised(range_, denominator),
                 )
             )
     freedom = effective_sample_size(everyone.treated_weights) + effective_sample_size(everyone.control_weights) - 2
@@ -272,9 +289,21 @@ def _check(covariates: Float64, names: Sequence[str], treated: Bool, weights: Fl
 
 
 def _is_binary(treated: _Arm, control: _Arm) -> bool:
-    low = min(treated.values[0], control.values[0])
-    high = max(treated.values[-1], control.values[-1])
+    low, high = _extremes(treated, control)
     return bool(low < high and all(((arm.values == low) | (arm.values == high)).all() for arm in (treated, control)))
+
+
+def _extremes(treated: _Arm, control: _Arm) -> tuple[float, float]:
+    return (
+        float(min(treated.values[0], control.values[0])),
+        float(max(treated.values[-1], control.values[-1])),
+    )
+
+
+def _pooled_mean(treated: _Arm, control: _Arm) -> float:
+    """Mean over both arms, each counting by its effective size; NaN where an arm is empty."""
+    sizes = np.array([effective_sample_size(treated.weights), effective_sample_size(control.weights)])
+    return float(sizes @ np.array([treated.mean, control.mean]) / sizes.sum()) if sizes.min() > 0 else float("nan")
 
 
 def _denominator(treated: _Arm, control: _Arm, binary: bool) -> float:

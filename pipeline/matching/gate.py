@@ -10,6 +10,9 @@ Bounds, with n the effective (Kish) sizes after matching, α = (1 − confidence
 - SMD: t(1 − α/2; f) · s · √(1/n_treated + 1/n_control), the two-sample t bound, s the SD within the arms of the whole
   matched sample in SMD units and f its degrees of freedom (Hedges & Olkin 1985, Statistical Methods for Meta-Analysis,
   ch. 5, at a true difference of 0). A group borrows s: a few persons do not know their own.
+- SMD of a binary covariate that few hold (or few do not): the exact distribution of the difference of two binomial
+  shares of the sizes n and the share p of the whole matched sample, for one holder among twenty persons is already a
+  large SMD and no rare event; the t bound would call it impossible.
 - KS: K⁻¹(α) · √((n_treated + n_control) / (n_treated · n_control)), K the Kolmogorov distribution (Smirnov 1948, Annals
   of Mathematical Statistics 19:279), effective sizes for weighted samples (Monahan 2011, Numerical Methods of
   Statistics, ch. 12). Conservative for discrete covariates.
@@ -30,11 +33,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import special
+from scipy import special, stats
 
 from pipeline.matching.balance import BalanceTable, CovariateBalance
 
 Status = Literal["pass", "warn", "fail"]
+FEWEST_FOR_NORMAL = 1_000
+"""Expected holders in each arm from which a difference of shares is near enough to normal, far out in its tails."""
 SMALLEST_FOR_VARIANCE = 30
 """Effective size of an arm below which its variance tells nothing against chance."""
 
@@ -149,6 +154,32 @@ def smd_noise(alpha: float, ess_treated: float, ess_control: float, spread: floa
     return float(special.stdtrit(freedom, 1 - alpha / 2) * spread * np.sqrt(1 / ess_treated + 1 / ess_control))
 
 
+def share_difference_noise(alpha: float, ess_treated: float, ess_control: float, share: float) -> float:
+    """Bound on the difference of two shares under equal distributions: exceeded with probability ``alpha`` at most.
+
+    Args:
+        alpha: Two-sided level.
+        ess_treated: Effective size of the treated arm; both sizes are rounded to persons.
+        ess_control: Effective size of the control arm.
+        share: Share in the population both arms are drawn from.
+
+    Returns:
+        The smallest bound d with P(|X/n - Y/m| > d) <= alpha, X and Y binomial.
+    """
+    sizes = [max(1, round(size)) for size in (ess_treated, ess_control)]
+    held, weight = [], []
+    for size in sizes:
+        # What is left out on either side weighs less than a billionth of alpha.
+        low, high = stats.binom.ppf(alpha * 1e-9, size, share), stats.binom.isf(alpha * 1e-9, size, share)
+        count = np.arange(max(low - 1, 0), min(high + 1, size) + 1)
+        held.append(count / size)
+        weight.append(stats.binom.pmf(count, size, share))
+    gap = np.abs(held[0][:, None] - held[1][None, :]).ravel()
+    order = np.argsort(-gap, kind="stable")
+    beyond = np.cumsum((weight[0][:, None] * weight[1][None, :]).ravel()[order])
+    return float(gap[order[np.searchsorted(beyond, alpha, side="right")]])
+
+
 def ks_noise(alpha: float, ess_treated: float, ess_control: float) -> float:
     """Bound on the Kolmogorov–Smirnov distance under equal distributions, at most 1."""
     if min(ess_treated, ess_control) <= 0:
@@ -198,8 +229,9 @@ def _judge_row(
     sizes = (table.ess_treated, table.ess_control)
     limit = rule.smd_limit(row.covariate)
     if not abs(row.smd_after) < limit:
-        noise = smd_noise(alpha, *sizes, row.spread, table.freedom)
-        within = abs(row.smd_after) <= noise
+        noise = _smd_noise_of(row, alpha, sizes, table.freedom)
+        # A bound on counts is often reached exactly: rounding must not decide.
+        within = abs(row.smd_after) <= noise * (1 + 1e-9)
         findings.append(GateFinding(group, row.covariate, "smd", row.smd_after, limit, noise, _status(within)))
     if not row.binary:
         low, high = rule.variance_ratio
@@ -215,6 +247,13 @@ def _judge_row(
         within = row.ks_after <= noise
         findings.append(GateFinding(group, row.covariate, "ks", row.ks_after, rule.ks, noise, _status(within)))
     return findings
+
+
+def _smd_noise_of(row: CovariateBalance, alpha: float, sizes: tuple[float, float], freedom: float) -> float:
+    rarer = min(row.share, 1 - row.share) if row.binary else float("nan")
+    if min(sizes) > 0 and 0 < rarer * min(sizes) < FEWEST_FOR_NORMAL:
+        return share_difference_noise(alpha, *sizes, row.share) * abs(row.smd_of_share)
+    return smd_noise(alpha, *sizes, row.spread, freedom)
 
 
 def _status(within_noise: bool) -> Literal["warn", "fail"]:

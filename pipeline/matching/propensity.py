@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import numpy as np
-from scipy.linalg import lapack
+from scipy.linalg import LinAlgWarning, lapack
 from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -66,6 +66,22 @@ class PropensityFit:
     def probability(self) -> Float64:
         """Fitted probability of being treated, float64[n]."""
         return np.asarray(expit(self.logit), dtype=np.float64)
+
+    def linear_predictor(self, covariates: Float64, names: Sequence[str]) -> Float64:
+        """The score of any units, fitted or not; the same row gives the same bits wherever it lies.
+
+        Args:
+            covariates: float64[n, p].
+            names: The p names; those of the model among them.
+
+        Returns:
+            float64[n].
+        """
+        position = {name: column for column, name in enumerate(names)}
+        score = np.full(len(covariates), self.intercept)
+        for name, coefficient in zip(self.names, self.coefficients, strict=True):
+            score += coefficient * covariates[:, position[name]]
+        return score
 
 
 def logit_scores(
@@ -131,20 +147,7 @@ def logit_scores(
         if not free.all():
             dropped += [DroppedColumn(labels[j], "collinear") for j in kept[~free]]
             kept, standard, centre, scale = kept[free], standard[:, free], centre[free], scale[free]
-        model: Any = cast(Any, LogisticRegression)(
-            C=np.inf, solver="newton-cholesky", tol=_GRADIENT_TOLERANCE, max_iter=_MAXIMUM_ITERATIONS, warm_start=True
-        )
-        # Where no covariate tells anything: the treated are few, and iterations from an even chance would be lost.
-        share = float(y.mean() if w is None else w[y].sum() / w.sum())
-        model.coef_, model.intercept_ = np.zeros((1, len(kept))), np.array([np.log(share / (1 - share))])
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", ConvergenceWarning)
-            try:
-                model.fit(standard, y, sample_weight=w)
-            except ConvergenceWarning as warning:
-                raise PropensityError(
-                    "maximum likelihood did not converge: a combination of covariates nearly separates the arms."
-                ) from warning
+        model = _maximum_likelihood(standard, y, w)
         scores = np.empty(n)
         scores[order] = model.decision_function(standard)
     if scores[treated].min() > scores[~treated].max():
@@ -212,6 +215,33 @@ def _mean_squares(values: Float64, weights: Float64 | None) -> Float64:
     if weights is None:
         return np.asarray(np.einsum("ij,ij->j", values, values) / len(values), dtype=np.float64)
     return np.asarray(np.einsum("ij,ij,i->j", values, values, weights) / weights.sum(), dtype=np.float64)
+
+
+def _maximum_likelihood(standard: Float64, treated: Bool, weights: Float64 | None) -> Any:
+    """The fitted model: from the share treated, and from zero where the iterations lose their way from there.
+
+    The treated are few: iterations from an even chance are mostly spent on the intercept.
+
+    Raises:
+        PropensityError: they lose it from zero too.
+    """
+    model: Any = cast(Any, LogisticRegression)(
+        C=np.inf, solver="newton-cholesky", tol=_GRADIENT_TOLERANCE, max_iter=_MAXIMUM_ITERATIONS, warm_start=True
+    )
+    share = float(treated.mean() if weights is None else weights[treated].sum() / weights.sum())
+    for intercept in (np.log(share / (1 - share)), 0.0):
+        model.coef_, model.intercept_ = np.zeros((1, standard.shape[1])), np.array([intercept])
+        with warnings.catch_warnings():
+            # A Hessian without curvature is a way lost, too: what follows is slow and may end anywhere.
+            warnings.simplefilter("error", ConvergenceWarning)
+            warnings.simplefilter("error", LinAlgWarning)
+            try:
+                return model.fit(standard, treated, sample_weight=weights)
+            except (ConvergenceWarning, LinAlgWarning) as warning:
+                lost = warning
+    raise PropensityError(
+        "maximum likelihood did not converge: a combination of covariates nearly separates the arms."
+    ) from lost
 
 
 def _independent_columns(standard: Float64) -> Bool:

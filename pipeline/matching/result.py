@@ -1,6 +1,7 @@
 """What a matching gives back: pairs, weights, who stayed alone and why; checked against its own rules on every run."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -140,32 +141,33 @@ class Pairs:
         return len(self.treated)
 
 
-@dataclass(frozen=True, eq=False)
-class MatchResult(Comparison):
-    """The outcome of a matching.
+class MatchedPairs(Comparison):
+    """A comparison in matched sets: `MatchResult`, and several of them read as one (`JoinedResult`).
 
     Attributes:
-        problem: What was asked.
         pairs: The matched pairs.
         level: Relaxation level at which each treated unit was searched, int64[n_treated].
         reason: `UnmatchedReason` of each treated unit, int64[n_treated], 0 for the matched.
-
-    Raises:
-        MatchVerificationError: At construction, when the pairs break a rule of the problem.
     """
 
-    problem: MatchProblem
     pairs: Pairs
     level: Int64
     reason: Int64
 
-    def __post_init__(self) -> None:
-        self.verify()
+    @property
+    def n_treated(self) -> int:
+        """Treated units offered."""
+        return len(self.reason)
+
+    @property
+    @abstractmethod
+    def n_control(self) -> int:
+        """Controls offered."""
 
     @cached_property
     def matched(self) -> Bool:
         """bool[n_treated]: which treated units have at least one control."""
-        out = np.zeros(self.problem.n_treated, dtype=np.bool_)
+        out = np.zeros(self.n_treated, dtype=np.bool_)
         out[self.pairs.treated] = True
         return out
 
@@ -186,7 +188,7 @@ class MatchResult(Comparison):
 
         Sums to the number of matched treated units. `scaled_control_weights` gives MatchIt's scale.
         """
-        return self.control_weights_of(np.ones(self.problem.n_treated, dtype=np.bool_))
+        return self.control_weights_of(np.ones(self.n_treated, dtype=np.bool_))
 
     def control_weights_of(self, treated: Bool) -> Float64:
         """Control weights from the sets of some treated units only (one département, one subgroup).
@@ -200,16 +202,44 @@ class MatchResult(Comparison):
         kept = treated[self.pairs.treated]
         # Summed size by size, 1/k last: whole counts add up exactly, so pair order cannot touch the last bit.
         set_size = np.bincount(self.pairs.set_id)[self.pairs.set_id]
-        out = np.zeros(self.problem.n_control)
+        out = np.zeros(self.n_control)
         for size in np.unique(set_size[kept]):
             served = self.pairs.control[kept & (set_size == size)]
-            out += np.bincount(served, minlength=self.problem.n_control) / size
+            out += np.bincount(served, minlength=self.n_control) / size
         return out
 
     @property
     def unmatched_reason(self) -> Int64:
         """The reasons."""
         return self.reason
+
+
+@dataclass(frozen=True, eq=False)
+class MatchResult(MatchedPairs):
+    """The outcome of a matching.
+
+    Attributes:
+        problem: What was asked.
+        pairs: The matched pairs.
+        level: Relaxation level at which each treated unit was searched, int64[n_treated].
+        reason: `UnmatchedReason` of each treated unit, int64[n_treated], 0 for the matched.
+
+    Raises:
+        MatchVerificationError: At construction, when the pairs break a rule of the problem.
+    """
+
+    problem: MatchProblem
+    pairs: Pairs
+    level: Int64
+    reason: Int64
+
+    def __post_init__(self) -> None:
+        self.verify()
+
+    @property
+    def n_control(self) -> int:
+        """Controls offered."""
+        return self.problem.n_control
 
     @property
     def method(self) -> tuple[str, ...]:
@@ -290,6 +320,84 @@ class MatchResult(Comparison):
             require(set(np.unique(pairs.set_id)) == set(range(n_sets)), "set ids are not 0, 1, ... without a gap")
         total = float(self.control_weights.sum())
         require(abs(total - n_sets) <= 1e-9 * max(n_sets, 1), "control weights do not sum to the matched treated units")
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A matching of some of the treated units against some of the controls.
+
+    Attributes:
+        result: The matching.
+        treated: Position of its treated units among all treated units, int64.
+        control: Position of its controls among all controls, int64.
+    """
+
+    result: MatchResult
+    treated: Int64
+    control: Int64
+
+
+@dataclass(frozen=True, eq=False)
+class JoinedResult(MatchedPairs):
+    """Matchings done apart, each on a score of its own, read as one: set after set, part after part.
+
+    Without replacement a control serves once in each trial *of a part*.
+
+    Attributes:
+        parts: The matchings; each has verified itself.
+        n_offered: Controls offered, whether or not a part could use them.
+        pairs: All pairs, positions among all treated units and all controls.
+        level: As in `MatchResult`.
+        reason: As in `MatchResult`.
+    """
+
+    parts: tuple[Part, ...]
+    n_offered: int
+    pairs: Pairs
+    level: Int64
+    reason: Int64
+
+    @classmethod
+    def of(cls, parts: Sequence[Part], n_treated: int, n_control: int) -> "JoinedResult":
+        """Join parts.
+
+        Args:
+            parts: Matchings of disjoint treated units that together are all of them.
+            n_treated: Treated units in all.
+            n_control: Controls in all.
+
+        Raises:
+            MatchVerificationError: A treated unit is in no part or in several, or a part's shapes disagree.
+        """
+        level, reason, times = (np.zeros(n_treated, dtype=np.int64) for _ in range(3))
+        columns: list[tuple[Int64, Int64, Int64, Int64]] = []
+        n_sets = 0
+        for part in parts:
+            found = part.result
+            require(len(part.treated) == found.n_treated, "a part does not say where its treated units stand")
+            require(len(part.control) == found.n_control, "a part does not say where its controls stand")
+            np.add.at(times, part.treated, 1)
+            level[part.treated], reason[part.treated] = found.level, found.reason
+            pairs = found.pairs
+            columns.append(
+                (part.treated[pairs.treated], part.control[pairs.control], pairs.set_id + n_sets, pairs.round)
+            )
+            n_sets += int(found.matched.sum())
+        refuse(times != 1, "are in no part, or in several", "treated units")
+        empty = (np.empty(0, dtype=np.int64),) * 4
+        joined = tuple(np.concatenate(arrays) for arrays in zip(empty, *columns, strict=True))
+        return cls(tuple(parts), n_control, Pairs(*joined), level, reason)
+
+    @property
+    def n_control(self) -> int:
+        """Controls offered."""
+        return self.n_offered
+
+    @property
+    def method(self) -> tuple[str, ...]:
+        """How many matchings, and what the first of them was asked: all were asked the same, but for their score."""
+        title, *rules = self.parts[0].result.method if self.parts else ("no matching",)
+        return title, f"{len(self.parts)} matchings done apart, the rules that follow being those of the first", *rules
 
 
 def effective_sample_size(weights: Float64) -> float:

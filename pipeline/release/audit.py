@@ -18,7 +18,7 @@ from pipeline.leave import national
 from pipeline.leave.plausibility import RULES as ALLOWANCE_RULES
 from pipeline.protocol import Protocol
 from pipeline.release import french, verify
-from pipeline.release.synthesis import environment, stylesheet
+from pipeline.release.synthesis import LOVE_PLOT_READING, environment, love_plot, stylesheet
 from pipeline.tables.codes import LEAVE_FLAG
 from pipeline.tables.descriptor import code_labels
 from pipeline.tables.inputs import INPUTS
@@ -177,6 +177,8 @@ def record(
             for flag in LEAVE_FLAG
         ],
         "leaves": _leaves(tables["leaves"]),
+        "balance": tables["balance"].drop_columns(["release"]).to_pylist(),
+        "balance_groups": _balance_groups(tables["balance_groups"]),
         "ledger": list(facts.ledger),
         "versions": {
             "code": manifest["code_version"],
@@ -250,7 +252,32 @@ def _leaves(leaves: pa.Table) -> list[dict[str, Any]]:
     return rows
 
 
+def _balance_groups(groups: pa.Table) -> list[dict[str, Any]]:
+    """Balance of each département and stratum with its French labels, in the order declared: ITT, then ATT."""
+    kinds, covariates, verdicts = (
+        code_labels(published("balance_groups")[name]) for name in ("stratum_type", "smd_covariate", "verdict")
+    )
+    strata = code_labels(published("impact")["stratum"])
+    order = {kind: place for place, kind in enumerate(kinds)}
+    rows = sorted(
+        groups.drop_columns(["release"]).to_pylist(),
+        key=lambda row: (row["estimand"] != "ITT", order[row["stratum_type"]], row["stratum"]),
+    )
+    return [
+        {
+            **row,
+            "stratum_type_fr": kinds[row["stratum_type"]]["fr"],
+            "stratum_fr": strata.get(row["stratum"], {"fr": row["stratum"]})["fr"],
+            "smd_covariate_fr": covariates[row["smd_covariate"]]["fr"] if row["smd_covariate"] else "",
+            "verdict_fr": verdicts[row["verdict"]]["fr"] if row["verdict"] else "",
+        }
+        for row in rows
+    ]
+
+
 def document(record: Mapping[str, Any]) -> str:
     """The audit as one self-contained HTML page in French."""
     template = environment().get_template("audit.html")
-    return template.render(style=stylesheet(), audit=record, f=french)
+    return template.render(
+        style=stylesheet(), audit=record, f=french, love_plot=love_plot(record["balance"]), reading=LOVE_PLOT_READING
+    )

@@ -1,8 +1,8 @@
-"""The two charts of the synthesis, drawn as SVG text: nothing to load, sharp in print."""
+"""The charts of the synthesis and of the audit, drawn as SVG text: nothing to load, sharp in print."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -28,6 +28,16 @@ class Curve:
 
     label: str
     points: Sequence[tuple[int, float | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """How far apart two groups are on one covariate, in standard deviations; None where it is masked."""
+
+    label: str
+    before: float | None
+    after: float | None
+    limit: float
 
 
 def _nice_step(span: float, most: int = 6) -> float:
@@ -140,5 +150,97 @@ def curve_chart(treated: Curve, comparison: Curve) -> Markup:
     parts.append(
         f'<text x="{width - right:.1f}" y="{height - foot + 22:.1f}" text-anchor="end" fill="{INK}" font-size="8">'
         "semaines après l&#39;inclusion</text></svg>"
+    )
+    return Markup("".join(parts))  # noqa: S704  every text put in is escaped above
+
+
+def love_plot(panels: Mapping[str, Sequence[Gap]]) -> Markup:
+    """Distances between the groups before matching (hollow) and after (filled), one line per covariate, limits dashed.
+
+    The panels stand side by side and share their lines, farthest apart before matching first. Covariates held to the
+    strictest of several limits are in bold. The form is that of Love (2004), as in R's cobalt.
+
+    Args:
+        panels: title -> its covariates; a covariate is known by its label.
+
+    Returns:
+        The drawing; empty when no distance is known.
+    """
+    known = {
+        title: {gap.label: gap for gap in gaps if gap.before is not None or gap.after is not None}
+        for title, gaps in panels.items()
+    }
+    known = {title: gaps for title, gaps in known.items() if gaps}
+    every = [gap for gaps in known.values() for gap in gaps.values()]
+    if not every:
+        return Markup("")
+    start: dict[str, float] = {}
+    for gap in every:
+        start[gap.label] = max(start.get(gap.label, 0.0), abs(gap.before or 0.0))
+    labels = sorted(start, key=lambda label: (-start[label], label))
+    limits = sorted({gap.limit for gap in every})
+    strict = {gap.label for gap in every if len(limits) > 1 and gap.limit == limits[0]}
+    last = 1.06 * max(*limits, *(abs(value or 0.0) for gap in every for value in (gap.before, gap.after)))
+    width, left, between, row_height, top = 620.0, 196.0, 16.0, 11.0, 30.0
+    panel = (width - left - 6 - between * (len(known) - 1)) / len(known)
+    bottom = top + row_height * len(labels)
+    height = bottom + 40
+    parts = [
+        f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" '
+        'aria-label="Écarts entre les groupes comparés, avant et après appariement, en écarts-types" '
+        'xmlns="http://www.w3.org/2000/svg" font-size="8">'
+    ]
+    for index, label in enumerate(labels):
+        y = top + row_height * (index + 0.5)
+        weight = ' font-weight="700"' if label in strict else ""
+        parts.append(
+            f'<text x="{left - 7:.1f}" y="{y + 2.8:.1f}" text-anchor="end" fill="{INK}"{weight}>{escape(label)}</text>'
+            f'<line x1="{left:.1f}" y1="{y:.1f}" x2="{width - 6:.1f}" y2="{y:.1f}" stroke="{GRID}" '
+            'stroke-width="0.5"/>'
+        )
+    step = _nice_step(last, 5)
+    for number_of_panel, (title, gaps) in enumerate(known.items()):
+        origin = left + number_of_panel * (panel + between)
+
+        def x(value: float, origin: float = origin) -> float:
+            return origin + abs(value) / last * panel
+
+        parts.append(
+            f'<text x="{origin:.1f}" y="9" fill="{INK}" font-size="9" font-weight="700">{escape(title)}</text>'
+            f'<line x1="{origin:.1f}" y1="{top:.1f}" x2="{origin:.1f}" y2="{bottom:.1f}" stroke="{INK}"/>'
+        )
+        parts += [
+            f'<text x="{x(tick * step):.1f}" y="{bottom + 10:.1f}" text-anchor="middle" fill="{INK}">'
+            f"{number(tick * step, 2 if step < 0.1 else 1)}</text>"
+            for tick in range(int(last / step) + 1)
+        ]
+        parts += [
+            f'<line x1="{x(limit):.1f}" y1="{top - 3:.1f}" x2="{x(limit):.1f}" y2="{bottom:.1f}" '
+            f'stroke="{COMPARISON}" stroke-dasharray="3 2.5"/><text x="{x(limit):.1f}" y="{top - 5:.1f}" '
+            f'text-anchor="middle" fill="{COMPARISON}" font-size="7.5">{number(limit, 2)}</text>'
+            for limit in limits
+        ]
+        for index, label in enumerate(labels):
+            y = top + row_height * (index + 0.5)
+            if label not in gaps:
+                continue
+            before, after = gaps[label].before, gaps[label].after
+            if before is not None:
+                parts.append(
+                    f'<circle cx="{x(before):.1f}" cy="{y:.1f}" r="2.8" fill="#fff" stroke="{TREATED}" '
+                    'stroke-width="1.1"/>'
+                )
+            if after is not None:
+                parts.append(f'<circle cx="{x(after):.1f}" cy="{y:.1f}" r="2.5" fill="{TREATED}"/>')
+    y = height - 9
+    parts.append(
+        f'<circle cx="{left + 4:.1f}" cy="{y - 3:.1f}" r="2.8" fill="#fff" stroke="{TREATED}" stroke-width="1.1"/>'
+        f'<text x="{left + 11:.1f}" y="{y:.1f}" fill="{INK}">avant appariement</text>'
+        f'<circle cx="{left + 96:.1f}" cy="{y - 3:.1f}" r="2.5" fill="{TREATED}"/>'
+        f'<text x="{left + 103:.1f}" y="{y:.1f}" fill="{INK}">après appariement</text>'
+        f'<line x1="{left + 184:.1f}" y1="{y - 3:.1f}" x2="{left + 202:.1f}" y2="{y - 3:.1f}" stroke="{COMPARISON}" '
+        f'stroke-dasharray="3 2.5"/><text x="{left + 206:.1f}" y="{y:.1f}" fill="{INK}">limite</text>'
+        f'<text x="{width - 6:.1f}" y="{bottom + 21:.1f}" text-anchor="end" fill="{INK}" font-size="7.5">'
+        "écart absolu, en écarts-types</text></svg>"
     )
     return Markup("".join(parts))  # noqa: S704  every text put in is escaped above

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from pipeline.protocol import Protocol
 from pipeline.release import charts, french
 from pipeline.release.french import NBSP, number, percent, quantity
+from pipeline.tables.codes import ALLOWANCE_PARTS, PERIMETER
 from pipeline.tables.descriptor import code_labels
 from pipeline.tables.published import published
 
@@ -108,10 +109,13 @@ def story(rows: Mapping[str, list[Row]], identity: Identity) -> dict[str, Any]:
         "curve_chart": _curve_chart(rows["on_leave_curve"]),
         "savings": [
             savings(row, headline)
-            for row in rows["savings"]
-            if row["estimand"] == "ITT" and row["horizon_months"] == horizon
+            for row in _savings(rows, horizon)
+            if row["perimeter"] in ("allowances", "allowances_and_invalidity")
         ],
+        "savings_in_detail": savings_in_detail(_savings(rows, horizon), identity.protocol.savings.tariff_year),
         "trust": trust(rows["balance"], rows["placebo"]),
+        "love_plot": love_plot(rows["balance"]),
+        "love_plot_reading": LOVE_PLOT_READING,
         "activity": activity(rows["platform_activity"]),
         "delays": delays(rows["delays"]),
         "profile": profile(rows["participant_profile"]),
@@ -297,23 +301,73 @@ def withheld_together(impact: list[Row]) -> str:
     return "Aucun effet, sur aucun critère ni aucun sous-groupe, n'est publié : la même raison vaut pour tous."
 
 
+def _savings(rows: Mapping[str, list[Row]], horizon: int) -> list[Row]:
+    order = [code.code for code in PERIMETER]
+    mine = [row for row in rows["savings"] if row["estimand"] == "ITT" and row["horizon_months"] == horizon]
+    return sorted(mine, key=lambda row: order.index(row["perimeter"]))
+
+
 def savings(row: Row, headline: Row | None) -> str:
     """Net savings of one perimeter in a sentence; a reason already given for the headline is not repeated."""
     perimeter = _label("savings", "perimeter", row["perimeter"])
     start = f"{perimeter[0].upper()}{perimeter[1:]} : "
     if not _has(row, "net_eur_per_person"):
+        if _has(row, "gross_eur_per_person"):
+            gross = french.euros(row["gross_eur_per_person"])
+            return f"{start}économie brute {gross} par personne ; le coût du programme n'est pas connu."
         if headline is not None and headline["suppression_reason"] == row["suppression_reason"]:
             return f"{start}non publié, pour la même raison que l'effet."
         return f"{start}non publié, car {why(row)}."
-    detail = (
-        f" (économie brute {french.euros(row['gross_eur_per_person'])}, coût du programme "
-        f"{french.euros(row['cost_eur_per_person'])}, net {french.euros(row['net_eur_per_person'])})"
-    )
     if not _has(row, "net_ci_low", "net_ci_high"):
-        return f"{start}sans intervalle, on ne peut pas conclure{detail}."
+        return f"{start}sans intervalle, on ne peut pas conclure."
     low, high = row["net_ci_low"], row["net_ci_high"]
     end = "." if french.concludes(low, high) else " ; on ne peut pas conclure à une économie."
-    return f"{start}{french.money_interval(low, high)}{detail}{end}"
+    return f"{start}{french.money_interval(low, high)}{end}"
+
+
+def savings_in_detail(rows: list[Row], tariff_year: int) -> list[str]:
+    """Gross, parts, cost and net of every perimeter, and the days that repay the cost; what is withheld is left out.
+
+    Args:
+        rows: of the table `savings`, one estimand and horizon.
+        tariff_year: of the protocol.
+    """
+    by = {row["perimeter"]: row for row in rows if _has(row, "gross_eur_per_person")}
+    said = []
+    if "allowances" in by:
+        parts = [by[code] for code in ALLOWANCE_PARTS if code in by]
+        listed = [f"{_label('savings', 'perimeter', row['perimeter'])} {_gross(row)}" for row in parts]
+        said.append(
+            f"Économie brute {', '.join([_gross(by['allowances']), *listed])}{_net(by['allowances'], cost=True)}."
+        )
+    for code, start in (
+        ("allowances_and_invalidity", "Avec les pensions d'invalidité"),
+        ("allowances_same_tariff", f"Indemnités au barème de {tariff_year}"),
+    ):
+        if code in by:
+            said.append(f"{start} : brut {_gross(by[code])}{_net(by[code])}.")
+    whole = by.get("allowances")
+    if whole is not None and _has(whole, "break_even_days", "days_avoided_per_person"):
+        days = quantity(whole["break_even_days"], "jour d'arrêt évité", "jours d'arrêt évités", 1)
+        measured = french.change(-whole["days_avoided_per_person"], "jour", "jours")
+        said.append(f"Coût couvert à partir de {days} ; écart mesuré : {measured}.")
+    return said
+
+
+def _gross(row: Row) -> str:
+    return french.euros(row["gross_eur_per_person"])
+
+
+def _net(row: Row, *, cost: bool = False) -> str:
+    """What follows a gross saving: the cost, and the net with its interval where the sentences above do not give it."""
+    if not _has(row, "cost_eur_per_person", "net_eur_per_person"):
+        return ""
+    net = f"net {french.euros(row['net_eur_per_person'])}"
+    if cost:
+        return f" ; coût du programme {french.euros(row['cost_eur_per_person'])}, {net}"
+    if row["perimeter"] == "allowances_same_tariff" and _has(row, "net_ci_low", "net_ci_high"):
+        return f", {net} ({french.euros(row['net_ci_low'])} à {french.euros(row['net_ci_high'])})"
+    return f", {net}"
 
 
 def trust(balance: list[Row], placebo: list[Row]) -> str:
@@ -338,6 +392,30 @@ def trust(balance: list[Row], placebo: list[Row]) -> str:
         else f"Tests à blanc (chercher un effet là où il ne peut y en avoir) réussis : {passed} sur {len(judged)}."
     )
     return f"{alike} {tests}"
+
+
+LOVE_PLOT_READING = (
+    "Lecture : chaque ligne est une caractéristique mesurée avant l'inclusion ; le rond vide dit de combien les deux "
+    "groupes différaient avant appariement, le rond plein de combien ils diffèrent après ; à gauche de la limite en "
+    "tirets (la plus stricte pour les lignes en gras), ils sont tenus pour semblables."
+)
+
+
+def love_plot(balance: list[Row]) -> Markup:
+    """How alike the groups of both estimands are before and after matching."""
+    return charts.love_plot(
+        {
+            title: [
+                charts.Gap(
+                    _label("balance", "covariate", row["covariate"]), row["smd_before"], row["smd_after"],
+                    row["smd_limit"],
+                )
+                for row in balance
+                if row["estimand"] == estimand
+            ]
+            for estimand, title in (("ITT", "Exposés à une plateforme"), ("ATT", "Accompagnés"))
+        }
+    )  # fmt: skip
 
 
 def activity(rows: list[Row]) -> list[tuple[str, str]]:

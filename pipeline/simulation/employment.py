@@ -8,6 +8,7 @@ programme.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -43,15 +44,36 @@ def followed(world: World) -> np.ndarray:
     return np.flatnonzero(chosen)
 
 
-def emploi_mensuel(world: World, identities: Identities) -> Iterator[tuple[int, pa.Table]]:
-    """The employment table of each delivery, in order; each holds the month before it.
+@dataclass(frozen=True, slots=True)
+class MonthEnd:
+    """What one delivery says of employment at the end of the month before it, shape (P,).
+
+    Attributes:
+        delivery: months since 1970; the month told is the one before.
+        person: positions, increasing.
+        at_work: bool.
+        salaried: bool, at work for an employer.
+        rank: int64, employment events so far.
+        same_employer: bool, at work for the same employer as the month before.
+        termination: int64, DSN code of the month's loss of work, 0 without.
+        is_first: nothing is known of the month before.
+    """
+
+    delivery: int
+    person: np.ndarray
+    at_work: np.ndarray
+    salaried: np.ndarray
+    rank: np.ndarray
+    same_employer: np.ndarray
+    termination: np.ndarray
+    is_first: bool
+
+
+def month_ends(world: World) -> Iterator[MonthEnd]:
+    """Employment as each delivery tells it, in the order of deliveries.
 
     Args:
         world: a world.
-        identities: its identifiers.
-
-    Yields:
-        Delivery month (since 1970) and table `emploi_mensuel` of the input contract.
     """
     config, people, jobs, fates = world.config, world.people, world.observed.jobs, world.observed.fates
     carried = followed(world)
@@ -61,7 +83,6 @@ def emploi_mensuel(world: World, identities: Identities) -> Iterator[tuple[int, 
     rank = np.zeros(people.count, dtype=np.int64)
     lost = np.zeros(people.count, dtype=np.int64)
     self_employed = people.contract == SELF_EMPLOYED_CONTRACT
-    contract_names = pa.array(CONTRACTS, type=pa.string())
     gone = np.minimum(fates.death, fates.retirement)
     done = 0
     for delivery in range(config.first_delivery - 1, config.last_delivery + 1):
@@ -83,26 +104,48 @@ def emploi_mensuel(world: World, identities: Identities) -> Iterator[tuple[int, 
         who = carried[gone[carried] >= first_day(month)]
         at_work = employed[who]
         salaried = at_work & ~self_employed[who]
-        first = delivery == config.first_delivery
-        same = employed_before[who] & (rank[who] == rank_before[who])
-        unknown = np.full(len(who), first)
+        yield MonthEnd(
+            delivery=delivery,
+            person=who,
+            at_work=at_work,
+            salaried=salaried,
+            rank=rank[who],
+            same_employer=employed_before[who] & (rank[who] == rank_before[who]),
+            termination=np.where(at_work | self_employed[who], 0, lost[who]),
+            is_first=delivery == config.first_delivery,
+        )
+
+
+def emploi_mensuel(world: World, identities: Identities) -> Iterator[tuple[int, pa.Table]]:
+    """The employment table of each delivery, in order; each holds the month before it.
+
+    Args:
+        world: a world.
+        identities: its identifiers.
+
+    Yields:
+        Delivery month (since 1970) and table `emploi_mensuel` of the input contract.
+    """
+    people, contract_names = world.people, pa.array(CONTRACTS, type=pa.string())
+    for told in month_ends(world):
+        who, at_work = told.person, told.at_work
         yield (
-            delivery,
+            told.delivery,
             pa.table(
                 {
                     "nir": text_column(identities.nir[who]),
-                    "mois": pa.array(np.full(len(who), month_text(month)), type=pa.string()),
+                    "mois": pa.array(np.full(len(who), month_text(told.delivery - 1)), type=pa.string()),
                     "en_emploi": pa.array(at_work, type=pa.bool_()),
-                    "siret": text_column(employers(world, who, rank[who]), salaried),
+                    "siret": text_column(employers(world, who, told.rank), told.salaried),
                     "nature_contrat": contract_names.take(
                         pa.array(people.contract[who].astype(np.int32), mask=~at_work, type=pa.int32())
                     ),
                     "quotite": pa.array(people.working_time[who].astype(np.int16), mask=~at_work, type=pa.int16()),
-                    "meme_employeur": pa.array(same, mask=~salaried | unknown, type=pa.bool_()),
+                    "meme_employeur": pa.array(
+                        told.same_employer, mask=~told.salaried | told.is_first, type=pa.bool_()
+                    ),
                     "motif_rupture": pa.array(
-                        CODES[np.minimum(lost[who], 99)],
-                        mask=at_work | (lost[who] == 0) | self_employed[who],
-                        type=pa.string(),
+                        CODES[np.minimum(told.termination, 99)], mask=told.termination == 0, type=pa.string()
                     ),
                 }
             ),

@@ -5,7 +5,7 @@ There are a few reports per thousand insured: they are written one by one, in Py
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 from pipeline.simulation.config import month_of, month_text
 from pipeline.simulation.names import FIRMS, SURNAMES
 from pipeline.simulation.narratives import Narrator, Record
-from pipeline.simulation.paths import AGREED, NO_DOSSIER, WORK_INJURY
+from pipeline.simulation.paths import AGREED, NO_DOSSIER, WORK_INJURY, JobEvents
 from pipeline.simulation.population import NEVER
 from pipeline.simulation.register import Identities, first_names
 from pipeline.simulation.streams import generator
@@ -110,7 +110,7 @@ class Situations:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        leaves = world.observed.leaves
+        leaves, self._jobs = world.observed.leaves, world.observed.jobs
         self._address = leaves.person.astype(np.int64) * 100_000 + leaves.start
 
     def state(self, person: int, day: int) -> str:
@@ -125,7 +125,9 @@ class Situations:
         k = int(np.searchsorted(self._address, person * 100_000 + day, side="right")) - 1
         if k >= 0 and leaves.person[k] == person and leaves.end[k] >= day:
             return "REPRISE_TPT" if leaves.part_time_from[k] <= day else "EN_ARRET"
-        works = employed_on(self._world.observed.jobs, np.array([person]), np.array([day]))[0]
+        low, high = np.searchsorted(self._jobs.person, [person, person + 1])
+        own = JobEvents(**{f.name: getattr(self._jobs, f.name)[low:high] for f in fields(JobEvents)})
+        works = employed_on(own, np.array([person]), np.array([day]))[0]
         return "EMPLOI" if works else "SANS_EMPLOI"
 
 

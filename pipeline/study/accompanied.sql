@@ -1,29 +1,10 @@
--- The accompanied: first contact of the first case whose accompaniment was agreed, and the leave it fell in, if any.
+-- The leave, if any, in which each person of `contacted` was met: the accompanied at first contact.
 --
--- The agreement may come days after first contact: it is one of the two declared exceptions to "nothing after time zero
--- decides who is in". A leave is known from the day after its first paid day, for only payments tell that there is one.
-WITH agreed AS (
-    SELECT person, case_number, min(event_date) AS agreement_date
-    FROM agreements
-    WHERE scope = 'accompaniment' AND event = 'agreement'
-    GROUP BY person, case_number
-),
-contacts AS (
-    SELECT
-        r.person,
-        min(r.first_contact_date) AS first_contact,
-        min_by(r.platform_id, (r.first_contact_date, r.case_number, r.report_number)) AS platform_id,
-        min_by(a.agreement_date, (r.first_contact_date, r.case_number, r.report_number)) AS agreement_date
-    FROM reports AS r
-    JOIN agreed AS a USING (person, case_number)
-    WHERE r.first_contact_date IS NOT NULL
-    GROUP BY r.person
-)
+-- A leave is known from the day after its first paid day, for only payments tell that there is one.
 SELECT
-    c.person, c.first_contact, c.agreement_date, p.department_code AS platform_department,
+    c.person, c.first_contact, c.agreement_date, c.platform_department,
     s.spell_number, s.risk, s.start_date, s.first_paid_day, s.end_date, s.start_observed
-FROM contacts AS c
-JOIN platforms AS p USING (platform_id)
+FROM contacted AS c
 LEFT JOIN leave_spells AS s
     ON s.person = c.person AND s.first_paid_day < c.first_contact AND c.first_contact <= s.end_date
 -- On leave for two risks: the leave that began first.

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -43,6 +44,13 @@ SOURCES = ("persons", "person_history", "employment", "leave_spells", "leave_day
 """What is read person by person; `accompanied` is small and read whole."""
 PERSONS_AT_ONCE = 1_000_000
 """Persons judged at a time (about 2 GB)."""
+Met = Literal["first_contact", "agreement", "refusal"]
+CONTACTED: dict[Met, str] = {
+    "first_contact": "FROM first_contacts",
+    "agreement": "SELECT * REPLACE (agreement_date AS first_contact) FROM first_contacts",
+    "refusal": "FROM first_contacts UNION ALL FROM refusals",
+}
+"""The moment at which somebody is met by a platform -> table `contacted`: first contact, unless varied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +81,18 @@ def parameters(protocol: Protocol, dates: Calendar, estimand: str) -> dict[str, 
     }
 
 
-def find_accompanied(connection: Connection) -> dict[str, object]:
-    """Table `accompanied` over everyone; returns `first_quarter`, in which the first of their leaves began."""
+def find_accompanied(connection: Connection, met: Met = "first_contact") -> dict[str, object]:
+    """Table `accompanied` over everyone; returns `first_quarter`, in which the first of their leaves began.
+
+    Args:
+        connection: with the study's views open.
+        met: the moment taken as time zero. `refusal` adds to the accompanied those who refused, without agreement date.
+    """
+    database.create(connection, "first_contacts", database.sql(__file__, "first_contacts"))
+    if met == "refusal":
+        standing(connection)
+        database.create(connection, "refusals", database.sql(__file__, "refusals"))
+    database.create(connection, "contacted", CONTACTED[met])
     database.create(connection, "accompanied", database.sql(__file__, "accompanied"))
     first = database.scalar(
         connection, "SELECT coalesce(min(date_trunc('quarter', start_date)), DATE '2999-12-31') FROM accompanied"
@@ -84,8 +102,13 @@ def find_accompanied(connection: Connection) -> dict[str, object]:
 
 def look_back(connection: Connection, values: dict[str, object]) -> None:
     """Tables `standing` and `history`, the same for both estimands."""
-    for name in ("standing", "history"):
-        database.create(connection, name, database.sql(__file__, name), values)
+    standing(connection)
+    database.create(connection, "history", database.sql(__file__, "history"), values)
+
+
+def standing(connection: Connection) -> None:
+    """Table `standing`: what the register says of each person from day to day."""
+    database.create(connection, "standing", database.sql(__file__, "standing"))
 
 
 def judge(connection: Connection, values: dict[str, object], first_unit: int = 0) -> Candidates:
@@ -107,9 +130,11 @@ def judge(connection: Connection, values: dict[str, object], first_unit: int = 0
     )
 
 
-def candidates(connection: Connection, protocol: Protocol, dates: Calendar, estimand: str) -> Candidates:
+def candidates(
+    connection: Connection, protocol: Protocol, dates: Calendar, estimand: str, met: Met = "first_contact"
+) -> Candidates:
     """Candidates of one estimand, all persons at once; no prognostic score yet."""
-    values = parameters(protocol, dates, estimand) | find_accompanied(connection)
+    values = parameters(protocol, dates, estimand) | find_accompanied(connection, met)
     look_back(connection, values)
     return judge(connection, values)
 

@@ -58,14 +58,23 @@ def weekly_states(states: pa.Table, weeks: int) -> NDArray[np.uint8]:
     Raises:
         ValueError: the intervals of a member are not a partition of the grid.
     """
+    return _every(states, 7, weeks)
+
+
+def daily_states(states: pa.Table, days: int) -> NDArray[np.uint8]:
+    """State on each of so many days from time zero on: uint8[n, days], codes and errors as `weekly_states`."""
+    return _every(states, 1, days - 1)
+
+
+def _every(states: pa.Table, step: int, last_step: int) -> NDArray[np.uint8]:
     first, last = (states[name].to_numpy() for name in ("first_day", "last_day"))
-    # Weeks whose day lies in each interval: laid end to end, they are the grid of one member after the other.
-    count = np.maximum(np.minimum(last // 7, weeks) - (first + 6) // 7 + 1, 0)
+    # Days of the grid in each interval: laid end to end, they are the grid of one member after the other.
+    count = np.maximum(np.minimum(last // step, last_step) - (first + step - 1) // step + 1, 0)
     members = int(np.count_nonzero(first == 0))
-    if count.sum() != members * (weeks + 1) or np.any((last[:-1] + 1 != first[1:]) & (first[1:] > 0)):
+    if count.sum() != members * (last_step + 1) or np.any((last[:-1] + 1 != first[1:]) & (first[1:] > 0)):
         raise ValueError("The states of a member leave a gap or overlap.")
     if not members:
-        return np.empty((0, weeks + 1), dtype=np.uint8)
+        return np.empty((0, last_step + 1), dtype=np.uint8)
     listed = states["as_compared"].combine_chunks().dictionary_encode()
     code = np.array([WEEKLY.get(name, NOT_ON_LEAVE) for name in listed.dictionary.to_pylist()], np.uint8)
-    return np.repeat(code[listed.indices.to_numpy()], count).reshape(members, weeks + 1)
+    return np.repeat(code[listed.indices.to_numpy()], count).reshape(members, last_step + 1)

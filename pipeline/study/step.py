@@ -16,6 +16,7 @@ from pipeline import database
 from pipeline.database import Connection
 from pipeline.home import Home
 from pipeline.identity.step import paths as pseudonymised
+from pipeline.leave.ceilings import in_year, tariffs
 from pipeline.leave.step import STEP as LEAVE
 from pipeline.leave.window import Window, months_after
 from pipeline.protocol import Protocol
@@ -108,17 +109,27 @@ def outcomes_of(connection: Connection, protocol: Protocol, dates: Calendar, mem
         connection: with the study's views open.
         protocol: the study protocol.
         dates: the study's calendar.
-        members: columns `member`, `person`, `time_zero`, `wage`; shape (n, 4) or wider.
+        members: columns `member`, `person`, `time_zero`, `status`, `wage`; shape (n, 5) or wider.
         days: length of the horizon.
 
     Returns:
-        n rows ordered by member: `member, complete, days_on_leave, days_part_time, allowance_eur, invalidity_eur,
-        employed`.
+        n rows ordered by member: `member, complete, days_on_leave, days_part_time, allowance_eur, sickness_eur,
+        work_injury_eur, part_time_eur, same_tariff_eur, invalidity_eur, employed`; the three kinds of allowances add up
+        to `allowance_eur`, to the cent.
+
+    Raises:
+        ValueError: no ceiling of the protocol's tariff year is known.
     """
     days_after(connection, dates, members, days)
     savings = protocol.savings
+    prices = tariffs(savings.tariff_year, dates.last_flow)
+    connection.register("tariffs", prices)
     parameters = {
         "days": days,
+        "employee_maximum": in_year(savings.tariff_year).employee,
+        "tolerance": protocol.leave.maximum_tolerance_eur,
+        "tariffs_from": prices["month"][0].as_py(),
+        "tariffs_until": prices["month"][-1].as_py(),
         "share_1": savings.invalidity_share_category_1,
         "share_2": savings.invalidity_share_category_2,
         "share_3": savings.invalidity_share_category_3,

@@ -320,8 +320,14 @@ unknown | inconnue | unknown
 """)
 PERIMETER = _published("""
 allowances | indemnités journalières | daily allowances
+sickness_allowances | dont maladie (hors temps partiel) | of which sickness (part-time apart)
+work_injury_allowances | dont accidents du travail et maladies professionnelles (hors temps partiel) | of which work accidents and occupational diseases (part-time apart)
+part_time_allowances | dont temps partiel thérapeutique, tous risques | of which therapeutic part-time, all risks
 allowances_and_invalidity | indemnités journalières et pensions d'invalidité | daily allowances and invalidity pensions
+allowances_same_tariff | indemnités journalières au barème d'une seule année | daily allowances at the tariff of one year
 """)
+ALLOWANCE_PARTS = ("sickness_allowances", "work_injury_allowances", "part_time_allowances")
+"""Perimeters that add up to `allowances`."""
 CAUSE = _published("""
 sickness | maladie | sickness
 sickness_ald | maladie, affection de longue durée | sickness, long-term illness scheme
@@ -580,11 +586,22 @@ employment_unknown | emploi avant l'arrêt inconnu | employment before the leave
 
 
 COVARIATE = _covariates()
+BALANCE_STRATUM_TYPE = _union(ALL, _published("department | département | département"), STRATUM_TYPE)
+GATE_STATUS = _published("""
+pass | dans les limites | within the limits
+warn | hors limite, hasard possible | beyond a limit, within what chance explains
+fail | hors limite, au-delà du hasard | beyond a limit and beyond chance
+""")
 PLACEBO_TEST = _published("""
 pre_period_days_itt | jours d'arrêt avant l'inclusion, exposés | days on leave before time zero, ITT
 pre_period_days_att | jours d'arrêt avant l'inclusion, accompagnés | days on leave before time zero, ATT
+negative_control_days_itt | jours d'arrêt deux à trois ans avant l'arrêt, exposés | days on leave two to three years before the leave, ITT
+negative_control_days_att | jours d'arrêt deux à trois ans avant l'arrêt, accompagnés | days on leave two to three years before the leave, ATT
+negative_control_death_itt | décès, exposés | death, ITT
+negative_control_death_att | décès, accompagnés | death, ATT
 placebo_departments | départements fictivement désignés | départements played as designated
 placebo_opening | ouverture fictive, plus tôt | opening played earlier
+refused_att | refus, comme s'ils avaient été accompagnés | those who refused, played as accompanied
 """)
 
 
@@ -597,7 +614,20 @@ caliper_none | sans calibre | no caliper
 ratio_1 | un témoin par personne | one control per treated
 ratio_5 | cinq témoins par personne | five controls per treated
 with_replacement | témoins réutilisables | with replacement
+mahalanobis | distance de Mahalanobis dans le calibre | Mahalanobis distance within the caliper
 without_self_employed | salariés seuls | without self-employed
+without_neighbours | sans les départements limitrophes | without neighbouring départements
+doubly_robust | régression dans les ensembles appariés | regression in the matched sets
+any_follow_up | suivis incomplets inclus | incomplete follow-up included
+gap_0 | arrêts distincts dès un jour d'écart | leaves apart from one day of gap
+gap_7 | écart de 7 jours au plus dans un arrêt | gaps up to 7 days within a leave
+gap_30 | écart de 30 jours au plus dans un arrêt | gaps up to 30 days within a leave
+interaction_risk | maladie moins accident du travail | sickness minus work injury
+interaction_status | salariés moins indépendants | employees minus self-employed
+interaction_sex | femmes moins hommes | women minus men
+interaction_age_50 | moins de 50 ans moins 50 ans et plus | under 50 minus 50 and over
+interaction_ald | sans ALD moins avec ALD | without minus with long-term illness
+interaction_employer_size | moins de 50 salariés moins 50 et plus | under 50 employees minus 50 and more
 """)
     both = tuple(
         Code(f"{c.code}_{e}", f"{c.code}_{e}", f"{c.label_fr} ({e.upper()})", f"{c.label_en} ({e.upper()})")
@@ -606,9 +636,9 @@ without_self_employed | salariés seuls | without self-employed
     )
     return both + _published("""
 trigger_90_itt | inclusion à 90 jours d'arrêt | trigger at 90 days
-gap_0_itt | arrêts distincts dès un jour d'écart | leaves apart from one day of gap
-gap_7_itt | écart de 7 jours au plus dans un arrêt | gaps up to 7 days within a leave
-gap_30_itt | écart de 30 jours au plus dans un arrêt | gaps up to 30 days within a leave
+odds_weights_itt | toutes les personnes de comparaison, pondérées (AIPW) | all comparison persons, weighted (AIPW)
+panel_department_month_itt | panel département × mois, sans appariement | département × month panel, no matching
+agreement_att | inclusion à l'accord | time zero at the agreement
 """)
 
 

@@ -263,6 +263,7 @@ MEMBERS = _table(
     DEPARTMENT,
     _("time_zero", D, "temps zéro", "time zero", SA),
     _("level", N, "relâchement des strates", "relaxation of the strata"),
+    _("status", T, "statut", "status", QI, codes=c.STATUS),
     _("wage", E, "salaire de référence", "reference wage", SA, unit="EUR/month"),
     _("days_before", N, "jours d'arrêt, mois -18 à -7", "days on leave, months -18 to -7", SA, unit="day"),
 )  # fmt: skip
@@ -275,6 +276,10 @@ OUTCOMES = _table(
     _("days_on_leave", N, "jours d'arrêt", "days on leave", SA, unit="day"),
     _("days_part_time", N, "dont temps partiel", "of which part-time", SA, unit="day"),
     _("allowance_eur", X, "indemnités", "allowances", SA, unit="EUR"),
+    _("sickness_eur", X, "dont maladie, temps plein", "of which sickness, full", SA, unit="EUR"),
+    _("work_injury_eur", X, "dont AT/MP, temps plein", "of which work injury, full", SA, unit="EUR"),
+    _("part_time_eur", X, "dont temps partiel", "of which part-time", SA, unit="EUR"),
+    _("same_tariff_eur", X, "indemnités au barème d'une année", "allowances at one year's tariff", SA, unit="EUR"),
     _("invalidity_eur", X, "pensions d'invalidité", "invalidity pensions", SA, unit="EUR"),
     _("employed", B, "en emploi", "employed", SA),
 )  # fmt: skip

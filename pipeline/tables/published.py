@@ -63,6 +63,7 @@ PLATFORM = _key("platform_id", T, "plateforme", "platform", source="register of 
 QUARTER = _key("quarter", T, "trimestre", "quarter", source="quarter of the event; `all` for the total")
 UNIT = _dimension("unit", T, "unité de la ligne", "unit of the row", "unit of the outcome", codes=c.UNIT,
                   nullable=False)  # fmt: skip
+PAIR_CLUSTERED = "clustered on matched sets, départements held fixed: too short for anything but these départements"
 INTERVAL = "delete-one-département jackknife, t(G-1), at the protocol's level"
 
 
@@ -101,6 +102,18 @@ IMPACT = _table(
     _estimate("e_value", "E-value de l'effet", "E-value of the effect", "risk ratio",
               "VanderWeele and Ding 2017: unmeasured confounding needed to explain the effect away"),
     _flag("is_headline", "résultat principal", "headline result", "ITT, days_on_leave, primary horizon, all"),
+    _estimate("e_value_bound", "E-value de la borne de l'intervalle", "E-value of the interval's bound", "risk ratio",
+              "as e_value, for the bound nearest to no effect; 1 where the interval holds no effect"),
+    _estimate("randomisation_p", "valeur p par permutation des désignations", "randomisation p-value", "share",
+              "exchange of designations over départements; empty under the protocol's number of treated départements"),
+    _estimate("individual_ci_low", "borne basse, niveau individuel seul", "lower bound, individual level only",
+              "see unit", PAIR_CLUSTERED),
+    _estimate("individual_ci_high", "borne haute, niveau individuel seul", "upper bound, individual level only",
+              "see unit", PAIR_CLUSTERED),
+    _estimate("treated_departments", "départements exposés", "treated départements", "département",
+              "with a matched set that counts: the interval has one degree of freedom less"),
+    _estimate("outcome_sd", "écart-type du critère", "standard deviation of the outcome", "see unit",
+              "within arms, both arms weighing the same; the E-value reads it"),
     UNIT,
     description="Treated minus comparison for each outcome, horizon and pre-specified subgroup.",
 )  # fmt: skip
@@ -136,7 +149,8 @@ SAVINGS = _table(
     _estimate("gross_eur_per_person", "économie brute par personne", "gross saving per person", "EUR/person",
               "euros paid in the comparison arm minus the treated arm"),
     _estimate("cost_eur_per_person", "coût du programme par personne", "programme cost per person", "EUR/person",
-              "platform costs of the entry window over the persons entered"),
+              "platform costs up to the end of the entry window over the persons entered by then; empty, with what "
+              "rests on it, for the parts of the allowances, which have no cost of their own"),
     _estimate("net_eur_per_person", "économie nette par personne", "net saving per person", "EUR/person",
               "gross_eur_per_person - cost_eur_per_person"),
     _estimate("net_ci_low", "borne basse de l'économie nette", "lower bound of the net saving", "EUR/person", INTERVAL),
@@ -149,7 +163,22 @@ SAVINGS = _table(
               "same jackknife draws as the effect"),
     _estimate("cost_eur_per_day_avoided", "coût par jour d'arrêt évité", "cost per day of leave avoided", "EUR/day",
               "cost per person over days avoided per person; empty where no day is avoided"),
-    description="Euros really paid, treated against comparison, minus what the platforms cost.",
+    _estimate("gross_ci_low", "borne basse de l'économie brute", "lower bound of the gross saving", "EUR/person",
+              INTERVAL),
+    _estimate("gross_ci_high", "borne haute de l'économie brute", "upper bound of the gross saving", "EUR/person",
+              INTERVAL),
+    _estimate("days_avoided_per_person", "jours d'arrêt évités par personne", "days of leave avoided per person",
+              "day/person", "days on leave in the comparison arm minus the treated arm; empty for the parts"),
+    _estimate("cost_per_day_ci_low", "borne basse du coût par jour évité", "lower bound of the cost per day avoided",
+              "EUR/day", "cost per person over the upper bound of the days avoided (Fieller 1954, constant numerator)"),
+    _estimate("cost_per_day_ci_high", "borne haute du coût par jour évité", "upper bound of the cost per day avoided",
+              "EUR/day", "cost per person over the lower bound of the days avoided; empty, without bound, where that "
+              "is not above zero"),
+    _estimate("break_even_days", "jours à éviter par personne pour couvrir le coût",
+              "days to avoid per person to repay the cost", "day/person",
+              "cost per person over the allowances per day on leave of the comparison arm; of allowances alone"),
+    description="Euros really paid, treated against comparison, minus what the platforms cost. The parts of the "
+                "allowances (sickness, work injuries, therapeutic part-time) add up to them, shown or masked together.",
 )  # fmt: skip
 
 BALANCE = _table(
@@ -164,7 +193,43 @@ BALANCE = _table(
               "ratio", "treated over comparison; empty for yes/no covariates"),
     _estimate("ks_after", "écart maximal des distributions après appariement", "Kolmogorov-Smirnov after matching",
               "share", "largest distance between the two distribution functions"),
+    _estimate("variance_ratio_before", "rapport des variances avant appariement", "variance ratio before matching",
+              "ratio", "as variance_ratio_after, over everyone eligible"),
+    _estimate("ks_before", "écart maximal des distributions avant appariement", "Kolmogorov-Smirnov before matching",
+              "share", "as ks_after, over everyone eligible"),
+    _exact("smd_limit", N, "limite de la différence standardisée", "limit of the standardised difference",
+           "standard deviation", "the protocol's: stricter for prior days and expected days on leave"),
     description="How alike the two arms are before time zero: read before any outcome.",
+)  # fmt: skip
+
+BALANCE_GROUPS = _table(
+    "balance_groups", "Ressemblance par département et par sous-groupe", "Balance by département and subgroup",
+    "estimand stratum_type stratum",
+    ESTIMAND,
+    _key("stratum_type", T, "découpage", "kind of stratum", codes=c.BALANCE_STRATUM_TYPE),
+    _key("stratum", T, "strate ou département", "stratum or département",
+         source="key; a code of the stratum as in `impact`, or the number of a département of the register"),
+    _estimate("smd_largest", "plus grande différence standardisée", "largest standardised difference",
+              "standard deviation",
+              "largest absolute difference over the covariates after matching, to a hundredth, over the standard "
+              "deviation of all the treated"),
+    _dimension("smd_covariate", T, "caractéristique la plus éloignée", "covariate farthest apart",
+               "covariate of smd_largest; empty where that is withheld or stands from an earlier release",
+               codes=c.COVARIATE),
+    _estimate("smd_strict_largest", "plus grande différence standardisée, jours d'arrêt antérieurs et attendus",
+              "largest standardised difference, prior and expected days on leave", "standard deviation",
+              "as smd_largest, over the covariates held to the stricter limit"),
+    _estimate("ks_largest", "plus grand écart des distributions", "largest Kolmogorov-Smirnov distance", "share",
+              "largest over the covariates after matching, to a hundredth"),
+    _estimate("variance_ratio_smallest", "plus petit rapport des variances", "smallest variance ratio", "ratio",
+              "treated over comparison, over the covariates that are not yes/no, to a hundredth"),
+    _estimate("variance_ratio_largest", "plus grand rapport des variances", "largest variance ratio", "ratio",
+              "treated over comparison, over the covariates that are not yes/no, to a hundredth"),
+    _dimension("verdict", T, "jugement", "verdict",
+               "worst finding of the gate, which judges everyone and each département; empty for other strata, which "
+               "do not decide, and where smd_largest is withheld or stands from an earlier release",
+               codes=c.GATE_STATUS),
+    description="How alike the arms are within each département and subgroup, by their least alike covariate.",
 )  # fmt: skip
 
 FLOW = _table(
@@ -190,7 +255,11 @@ SENSITIVITY = _table(
               "unit of the outcome", "the headline computed again with one decision changed"),
     *_interval("unit of the outcome"),
     _dimension("description", T, "décision modifiée", "decision changed", "the protocol", nullable=False),
-    description="The headline under other decisions, one changed at a time.",
+    _estimate("p_holm", "valeur p de l'interaction, corrigée", "p-value of the interaction, adjusted", "share",
+              "interactions alone: Holm over the subgroups of the estimand; empty under the protocol's number of "
+              "treated départements"),
+    description="The headline under other decisions, one changed at a time; `interaction_` rows: the effect in one "
+                "half of a pre-specified subgroup minus the effect in the other.",
 )  # fmt: skip
 
 PLACEBO = _table(
@@ -416,7 +485,7 @@ DICTIONARY = _table(
 )  # fmt: skip
 
 PUBLISHED: tuple[Table, ...] = (
-    IMPACT, RETURN_TO_WORK_CURVE, ON_LEAVE_CURVE, SAVINGS, BALANCE, FLOW, SENSITIVITY, PLACEBO, POWER,
+    IMPACT, RETURN_TO_WORK_CURVE, ON_LEAVE_CURVE, SAVINGS, BALANCE, BALANCE_GROUPS, FLOW, SENSITIVITY, PLACEBO, POWER,
     PLATFORM_ACTIVITY, PARTICIPANT_PROFILE, REFERRAL_SOURCES, DELAYS, MEASURES, EXITS, SITUATIONS, DEPARTMENTS, LEAVES,
     DATA_QUALITY, DISCLOSURE, MICRODATA, DICTIONARY,
 )  # fmt: skip

@@ -18,6 +18,7 @@ from pipeline.disclosure.attack import attack, sums_of
 from pipeline.disclosure.facts import Sums
 from pipeline.disclosure.ledger import CELLS
 from pipeline.disclosure.tables import CountTable, protect, recoverable
+from pipeline.tables.codes import ALLOWANCE_PARTS
 
 K = 11
 NOTHING = CELLS.empty_table()
@@ -257,3 +258,118 @@ def test_uptake_is_not_said_where_a_few_are_in_or_out(accompanied):
     made = publish(described.uptake({"n_treated": 200, "n_accompanied": accompanied}))
     assert made["share"].to_pylist() == [None]
     assert publish(described.uptake({"n_treated": 200, "n_accompanied": 50}))["share"].to_pylist() == [0.25]
+
+
+PARTS = list(ALLOWANCE_PARTS)
+
+
+def raw_savings(**paid: tuple[int, int, float]) -> pd.DataFrame:
+    """Savings of 203 persons against 400; perimeter -> persons paid in each arm, largest share of one of them."""
+    listed = {
+        "allowances": (None, None, 0.02), "sickness_allowances": (150, 300, 0.03),
+        "work_injury_allowances": (60, 120, 0.08), "part_time_allowances": (40, 90, 0.1),
+        "allowances_and_invalidity": (30, 60, 0.2), "allowances_same_tariff": (None, None, 0.02),
+    } | paid  # fmt: skip
+    rows = [
+        {"estimand": "ITT", "perimeter": perimeter, "horizon_months": 12, "reason": None, "n_persons": 203.0,
+         "n_comparison": 400.0, "n_entered": 230.0, "n_paid_treated": treated, "n_paid_comparison": comparison,
+         "largest_share": largest, "gross_eur_per_person": 10.0, "gross_ci_low": -5.0, "gross_ci_high": 25.0,
+         "cost_eur_per_person": None if perimeter in PARTS else 4.0,
+         "net_eur_per_person": None if perimeter in PARTS else 6.0}
+        for perimeter, (treated, comparison, largest) in listed.items()
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def savings(raw: pd.DataFrame) -> CountTable:
+    return described.savings(raw, K, 5, DOMINANCE)
+
+
+def shown_savings(**paid: tuple[int, int, float]) -> pd.DataFrame:
+    return publish(savings(raw_savings(**paid))).to_pandas().set_index("perimeter")
+
+
+def test_savings_that_rest_on_enough_persons_are_all_shown():
+    made = shown_savings()
+    assert made["gross_eur_per_person"].notna().all()
+    assert not made["suppressed"].any()
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("few", [(K - 1, 90, 0.1), (40, K - 1, 0.1), (0, 90, 0.1), (40, 90, 0.9)])
+def test_a_part_of_the_allowances_that_is_unsafe_takes_the_others_with_it(part, few):
+    made = shown_savings(**{part: few})
+    assert made.loc[PARTS, ["gross_eur_per_person", "gross_ci_low", "gross_total_eur"]].isna().all(axis=None)
+    assert (made.loc[PARTS, "suppression_reason"] == "primary").all()
+    # The whole is shown: with every part masked it tells none of them.
+    assert made.loc[["allowances", "allowances_and_invalidity"], "gross_eur_per_person"].notna().all()
+
+
+@pytest.mark.parametrize("few", [(3, 60, 0.2), (30, 0, 0.2), (30, 60, 0.9)])
+def test_the_few_who_have_a_pension_are_not_told_by_taking_the_allowances_off(few):
+    made = shown_savings(allowances_and_invalidity=few)
+    assert made.loc["allowances_and_invalidity", ["gross_eur_per_person", "net_eur_per_person"]].isna().all()
+    assert made.drop("allowances_and_invalidity")["gross_eur_per_person"].notna().all()
+
+
+def test_an_empty_cost_of_a_part_is_no_suppression():
+    made = shown_savings()
+    assert made.loc[PARTS, "cost_eur_per_person"].isna().all()
+    assert made["suppression_reason"].isna().all()
+
+
+def test_totals_stand_on_the_persons_as_published():
+    made = shown_savings()
+    assert (made["n_persons"] == 205).all()
+    assert made["gross_total_eur"].tolist() == [2050.0] * 6
+    assert made.loc["allowances", "net_total_eur"] == 6.0 * 205
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.lists(st.tuples(*[st.integers(0, 40)] * 4), min_size=2, max_size=4))
+def test_over_releases_the_parts_are_shown_held_and_opened_together(steps):
+    """Each release adds persons to the arms and to those paid for each part."""
+    cells, paid, everyone = NOTHING, dict.fromkeys(PARTS, 5), 203
+    for *joined, more in steps:
+        paid = {part: paid[part] + step for part, step in zip(PARTS, joined, strict=True)}
+        everyone += more
+        raw = raw_savings(**{part: (n, n, 0.1) for part, n in paid.items()})
+        raw["n_persons"] = float(everyone)
+        raw["gross_eur_per_person"] = 10.0 + everyone + sum(paid.values())
+        made = successive.publish(savings(raw), cells, K, base=5)
+        cells = made.cells
+        rows = made.table.to_pandas().set_index("perimeter").loc[PARTS]
+        assert len(rows["gross_eur_per_person"].drop_duplicates()) == 1
+        assert len(rows["suppressed"].drop_duplicates()) == 1
+
+
+def test_withheld_savings_keep_their_reason_and_show_nothing():
+    raw = raw_savings().assign(reason="gate")
+    keys = ["estimand", "perimeter", "horizon_months", "reason"]
+    for withheld in (raw, raw[keys].reindex(columns=raw.columns)):
+        made = publish(savings(withheld)).to_pandas()
+        assert made[["n_persons", "gross_eur_per_person", "gross_total_eur"]].isna().all(axis=None)
+        assert (made["suppression_reason"] == "gate").all()
+
+
+@pytest.mark.parametrize("n_comparison", [5, 400])
+def test_what_stands_beside_an_effect_is_emptied_with_it(n_comparison):
+    beside = {"e_value": 1.2, "e_value_bound": 1.0, "randomisation_p": 0.2, "individual_ci_low": -8.0,
+              "individual_ci_high": 2.0}  # fmt: skip
+    raw = pd.DataFrame(
+        [{"estimand": "ITT", "outcome": "days_on_leave", "horizon_months": 12, "stratum_type": "all", "stratum": "all",
+          "is_headline": True, "unit": "day", "reason": None, "n_treated": 200, "n_comparison": n_comparison,
+          "value_treated": 100.0, "value_comparison": 103.0, "difference": -3.0, "ci_low": -9.0, "ci_high": 3.0,
+          "ci_method": "jackknife", **beside}]
+    )  # fmt: skip
+    (row,) = publish(described.impact(raw)).to_pylist()
+    assert {name: row[name] for name in ("difference", *beside)} == (
+        dict.fromkeys(("difference", *beside)) if n_comparison < K else {"difference": -3.0, **beside}
+    )
+    interaction = pd.DataFrame(
+        [{"specification": "interaction_sex_itt", "estimand": "ITT", "outcome": "days_on_leave", "horizon_months": 12,
+          "description": "", "reason": None, "n_treated": 200, "n_comparison": n_comparison, "difference": -3.0,
+          "ci_low": -9.0, "ci_high": 3.0, "p_holm": 0.4}]
+    )  # fmt: skip
+    (row,) = publish(described.estimates("sensitivity", interaction)).to_pylist()
+    assert (row["difference"], row["p_holm"]) == ((None, None) if n_comparison < K else (-3.0, 0.4))

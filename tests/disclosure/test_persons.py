@@ -57,8 +57,8 @@ def found(sets: int = 80, *, incomplete: int = 0, seed: int = 0) -> Analysis:
         "allowance_eur": rng.uniform(0, 9000, n),
     }  # fmt: skip
     horizons = {
-        6: Horizon(182, np.ones(n, bool), outcomes, np.zeros(n)),
-        MONTHS: Horizon(DAYS, complete, outcomes, np.zeros(n)),
+        6: Horizon(182, np.ones(n, bool), outcomes, {}),
+        MONTHS: Horizon(DAYS, complete, outcomes, {}),
     }
     event = np.full(n, None, dtype=object)
     return Analysis(
@@ -85,6 +85,23 @@ def test_weights_of_both_arms_sum_to_the_treated():
     treated = pc.equal(rows["arm"], "treated").to_numpy(zero_copy_only=False)
     assert weight[treated].sum() == treated.sum() == 80
     assert weight[~treated].sum() == pytest.approx(80)
+
+
+def test_a_comparison_person_of_several_sets_has_one_row_that_weighs_them_all():
+    analysis = found(80)
+    same = np.arange(240)
+    same[3 * 6 + 1] = same[3 * 2 + 1] = 1  # a control of sets 2 and 6 is the one of set 0
+    horizons = {
+        months: replace(h, outcomes={name: values[same] for name, values in h.outcomes.items()})
+        for months, h in analysis.horizons.items()
+    }
+    members = analysis.members.set_column(3, "person", pa.array(same))
+    rows = rows_of(replace(analysis, members=members, units=analysis.units.take(pa.array(same)), horizons=horizons))
+    assert rows.num_rows == 240 - 2
+    assert len(pc.unique(rows["person_id"])) == rows.num_rows
+    weight = dict(zip(rows["person_id"].to_pylist(), rows["weight"].to_pylist(), strict=True))
+    assert (weight["v1:00001"], weight["v1:00002"]) == (1.5, 0.5)
+    assert sum(weight.values()) == pytest.approx(2 * 80)
 
 
 def test_days_and_euros_are_rounded_and_a_return_not_yet_known_is_empty():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from raw_tables import persons, raw_tables
 from test_described import BUILD
 
-from pipeline.disclosure import ledger, successive
+from pipeline.disclosure import described, ledger, successive
 from pipeline.disclosure.attack import attack_newest
 from pipeline.disclosure.facts import Sums
 from pipeline.disclosure.ledger import CELLS
@@ -75,6 +75,47 @@ def test_cells_that_move_do_not_tell_how_few_joined_the_rest():
     assert shown(second) == shown(first)
     third = months(sources({"a": 60, "b": 40}), sources({"a": 80, "b": 43}), sources({"a": 90, "b": 52}))[2]
     assert shown(third) == {"a": 90, "b": 52, "all": 142}
+
+
+def groups(n_treated: int, smd: float, covariate: str) -> CountTable:
+    """The balance of one département."""
+    return described.balance_groups(
+        pd.DataFrame(
+            {
+                "estimand": ["ITT"], "stratum_type": ["department"], "stratum": ["094"], "smd_largest": [smd],
+                "smd_covariate": [covariate], "smd_strict_largest": [smd / 3], "ks_largest": [0.0731],
+                "variance_ratio_smallest": [0.9], "variance_ratio_largest": [1.1], "verdict": ["pass"],
+                "n_treated": [n_treated], "n_comparison": [3 * n_treated], "reason": [None],
+            }
+        )
+    )  # fmt: skip
+
+
+def told(made: successive.Publication) -> tuple[object, ...]:
+    (row,) = made.table.to_pylist()
+    return tuple(row[name] for name in ("smd_largest", "smd_covariate", "verdict", "suppressed"))
+
+
+def test_which_covariate_is_farthest_apart_is_told_beside_the_distance_it_has_in_this_release_alone():
+    # Five persons join, and another covariate comes first: the distance stands, and nothing else may tell.
+    first, held, moved = months(groups(40, 0.123, "wage"), groups(45, 0.121, "age"), groups(60, 0.081, "age"))
+    assert told(first) == (0.12, "wage", "pass", False)
+    assert told(held) == (0.12, None, None, False)
+    assert told(moved) == (0.08, "age", "pass", False)
+
+
+def test_the_balance_of_fewer_than_k_persons_is_empty_down_to_its_labels():
+    (row,) = months(groups(10, 0.4, "wage"))[0].table.to_pylist()
+    assert {name for name, value in row.items() if value is not None} == {
+        "estimand", "stratum_type", "stratum", "suppressed", "suppression_reason",
+    }  # fmt: skip
+    assert (row["suppressed"], row["suppression_reason"]) == (True, "primary")
+
+
+def test_no_number_of_persons_is_told_beside_the_balance_of_a_group():
+    (row,) = months(groups(40, 0.123456, "wage"))[0].table.to_pylist()
+    assert not {"n_treated", "n_comparison"} & set(row)
+    assert row["ks_largest"] == 0.07
 
 
 def test_a_share_is_that_of_the_counts_shown_with_it():

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 from hypothesis import strategies as st
 
+from pipeline.effects.analysis import Analysis, Horizon
 from pipeline.effects.sample import MatchedSample
+from pipeline.protocol import Inference, Protocol
 
 
 def drawn_sample(
@@ -48,3 +51,37 @@ def shuffled(sample: MatchedSample, seed: int) -> tuple[MatchedSample, np.ndarra
     return MatchedSample(
         sample.set_id[order], sample.treated[order], sample.department[order], sample.department_codes, person
     ), order
+
+
+def drawn_analysis(
+    sample: MatchedSample,
+    days_on_leave: np.ndarray,
+    *,
+    estimand: str = "ITT",
+    rule: Inference | None = None,
+    **columns: np.ndarray,
+) -> Analysis:
+    """An estimand opened with one outcome at 12 months, its members in the rows' order.
+
+    Args:
+        sample: the matched sample.
+        days_on_leave: real[n], known for all.
+        estimand: ITT or ATT.
+        rule: inference section, the project's when None.
+        columns: columns of `units` or `members` by name.
+    """
+    n = sample.n_rows
+    members = {
+        "member": np.arange(n), "set_id": sample.set_id, "arm": np.where(sample.treated, "treated", "comparison"),
+        "department_code": np.array(sample.department_codes)[sample.department], "days_before": np.zeros(n, np.int64),
+        "person": np.arange(n) if sample.person is None else sample.person,
+    }  # fmt: skip
+    members |= {name: values for name, values in columns.items() if name in ("time_zero", "days_before")}
+    horizon = Horizon(
+        365, np.ones(n, dtype=bool), {"days_on_leave": days_on_leave.astype(float)}, {}
+    )  # fmt: skip
+    units = {name: pa.array(values) for name, values in columns.items()}
+    return Analysis(
+        estimand, pa.table({name: pa.array(values) for name, values in members.items()}), pa.table(units),
+        {12: horizon}, np.full(n, None), np.full(n, np.nan), np.full(n, 365), rule or Protocol.load().inference,
+    )  # fmt: skip

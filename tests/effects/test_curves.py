@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import stdtrit
 
-from pipeline.effects.curves import incidence_curves, share_curves
+from pipeline.effects.curves import cumulative_days, incidence_curves, share_curves
+from pipeline.effects.difference import matched_difference
 from pipeline.effects.sample import MatchedSample
 from pipeline.effects.survival import aalen_johansen
+from pipeline.study.states import NOT_OBSERVED
 
 EVENTS = {"sustained_return_to_work": 1, "invalidity": 2}
 
@@ -155,3 +157,61 @@ def test_curves_of_four_hundred_thousand_memberships_over_two_years_take_seconds
     incidence_curves(sample, time, code, events=EVENTS, weeks=104)
     share_curves(sample, state)
     assert perf_counter() - started < 20
+
+
+def days_of(state: np.ndarray) -> np.ndarray:
+    """Days on leave of each row, full and part-time."""
+    return np.isin(state, (1, 2)).sum(axis=1).astype(float)
+
+
+def drawn_days(sample: MatchedSample, days: int, seed: int = 0) -> np.ndarray:
+    """Leaves that come back: each day on leave with a chance of its own, treated less often."""
+    rng = np.random.default_rng(seed)
+    chance = rng.beta(2, 3, sample.n_rows) * np.where(sample.treated, 0.8, 1.0)
+    return np.where(rng.random((sample.n_rows, days)) < chance[:, None], rng.integers(1, 3, (sample.n_rows, days)), 0)
+
+
+def test_with_complete_follow_up_cumulative_days_are_mean_days_and_their_interval():
+    sample = drawn_sample(200, 5, 7, seed=3)
+    state = drawn_days(sample, 60).astype(np.uint8)
+    found, plain = cumulative_days(sample, state), matched_difference(sample, days_of(state))
+    assert found.treated[-1] == pytest.approx(plain.value_treated)
+    assert found.comparison[-1] == pytest.approx(plain.value_comparison)
+    for name in ("value", "se", "ci_low", "ci_high", "df"):
+        assert getattr(found.difference, name) == pytest.approx(getattr(plain.estimate, name)), name
+    assert (np.diff(found.treated) >= 0).all()
+
+
+def test_under_censoring_cumulative_days_are_those_of_complete_follow_up_on_average():
+    errors, naive = [], []
+    for seed in range(60):
+        sample = drawn_sample(150, 5, 7, seed=seed)
+        state = drawn_days(sample, 60, seed).astype(np.uint8)
+        complete = cumulative_days(sample, state)
+        end = np.random.default_rng(seed).integers(5, 90, sample.n_rows)
+        seen = np.where(np.arange(60) < end[:, None], state, NOT_OBSERVED).astype(np.uint8)
+        errors.append(cumulative_days(sample, seen).treated[-1] - complete.treated[-1])
+        naive.append(days_of(seen)[sample.treated].mean() - complete.treated[-1])
+    standard_error = np.std(errors, ddof=1) / np.sqrt(len(errors))
+    assert abs(np.mean(errors)) < 3 * standard_error < 0.5
+    assert np.mean(naive) < -4  # counting the days seen would miss those not seen
+
+
+def test_death_ends_leaves_and_does_not_leave_the_others_standing_for_the_dead():
+    sample = drawn_sample(60, 4, 5, seed=1)
+    state = np.ones((sample.n_rows, 10), dtype=np.uint8)
+    dead = sample.treated & (np.arange(sample.n_rows) % 2 == 0)
+    state[dead, 4:] = 0
+    share = dead[sample.treated].mean()
+    assert cumulative_days(sample, state).treated[-1] == pytest.approx(10 - 6 * share)
+
+
+def test_cumulative_days_are_not_told_past_the_last_one_observed():
+    sample = drawn_sample(30, 4, 5)
+    state = np.ones((sample.n_rows, 10), dtype=np.uint8)
+    state[:, 7:] = NOT_OBSERVED
+    found = cumulative_days(sample, state)
+    assert found.treated[6] == 7 and np.isnan(found.treated[7:]).all()
+    assert np.isnan(found.difference.value)
+    with pytest.raises(ValueError, match="column per day"):
+        cumulative_days(sample, state[:5])

@@ -15,7 +15,7 @@ from pipeline.database import Connection
 from pipeline.effects import whole
 from pipeline.effects.difference import Difference
 from pipeline.leave.step import forget
-from pipeline.matching.step import Design, match_units
+from pipeline.matching.units import Design, match_units
 from pipeline.protocol import Protocol
 from pipeline.study.step import DESIGNATED, Calendar
 from tests.study.worlds import PROTOCOL, World, after, day, drawn_territory
@@ -137,10 +137,10 @@ def test_with_history_the_placebo_opening_is_followed_while_no_platform_is_open(
 
 
 def test_months_before_keep_the_day_or_end_with_the_month() -> None:
-    assert whole._months_before(day("2021-07-01"), 24) == day("2019-07-01")
-    assert whole._months_before(day("2022-03-31"), 1) == day("2022-02-28")
-    assert whole._months_before(day("2020-02-29"), 12) == day("2019-02-28")
-    assert whole._months_before(day("2021-01-15"), 1) == day("2020-12-15")
+    assert whole.months_before(day("2021-07-01"), 24) == day("2019-07-01")
+    assert whole.months_before(day("2022-03-31"), 1) == day("2022-02-28")
+    assert whole.months_before(day("2020-02-29"), 12) == day("2019-02-28")
+    assert whole.months_before(day("2021-01-15"), 1) == day("2020-12-15")
 
 
 def test_units_are_the_same_whatever_the_order_of_rows() -> None:

@@ -7,7 +7,7 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from pipeline.leave.ceilings import by_month, ceilings, in_force
+from pipeline.leave.ceilings import by_month, ceilings, in_force, in_year, tariffs
 
 SCALES = [
     ("employee", "2018-01-01", 44.34),
@@ -42,3 +42,28 @@ def test_months_say_the_same_as_days_up_to_the_last_month() -> None:
     assert (table[0]["month"], table[-1]["month"]) == (ceilings()[0].since, dt.date(2025, 4, 1))
     assert [row["employee"] for row in table[-2:]] == [53.31, 41.47]
     assert len(table) == 7 * 12 + 4
+
+
+def test_the_rules_of_a_year_are_those_of_its_first_day() -> None:
+    assert (in_year(2022).minimum_wage, in_year(2022).employee) == (1603.12, 47.43)
+    assert in_year(2025).employee == 53.31  # capped lower from April on only
+
+
+@pytest.mark.parametrize("year", [ceilings()[0].since.year - 1, ceilings()[-1].since.year + 1])
+def test_a_year_whose_rules_are_not_known_is_refused(year: int) -> None:
+    with pytest.raises(ValueError, match=str(year)):
+        in_year(year)
+
+
+def test_a_tariff_is_the_rules_of_the_year_over_those_in_force() -> None:
+    rows = {row["month"]: row for row in tariffs(2024, dt.date(2025, 6, 1)).to_pylist()}
+    assert rows[dt.date(2024, 1, 1)]["wage_ratio"] == rows[dt.date(2024, 10, 1)]["ceiling_ratio"] == 1
+    may = rows[dt.date(2022, 5, 1)]
+    assert may["wage_ratio"] == pytest.approx(1766.92 / 1645.58)
+    assert (may["ceiling_ratio"], may["monthly_ceiling"]) == (46368 / 41136, 3428)
+    assert rows[dt.date(2025, 6, 1)]["employee"] == 41.47
+
+
+def test_an_allowance_at_its_maximum_follows_the_maximum() -> None:
+    for row in tariffs(2024, dt.date(2024, 12, 1)).to_pylist():
+        assert row["employee"] * row["wage_ratio"] == pytest.approx(in_year(2024).employee, abs=0.012)

@@ -6,9 +6,19 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.matching.balance import BalanceTable, CovariateBalance, balance_by_group, balance_table
-from pipeline.matching.gate import GateRule, gate, ks_noise, share_noise, smd_noise, variance_ratio_noise
+from pipeline.matching.gate import (
+    GateRule,
+    gate,
+    ks_noise,
+    share_difference_noise,
+    share_noise,
+    smd_noise,
+    variance_ratio_noise,
+)
 from pipeline.matching.nearest import nearest_neighbour
 from pipeline.matching.result import MatchResult
 
@@ -108,7 +118,7 @@ def test_a_group_is_compared_with_the_controls_of_its_own_sets_on_the_common_sca
     covariates, treated = sample(60, 400, 0.5)
     result = matched(covariates, treated, ratio=2)
     group = np.arange(60) % 3
-    tables = balance_by_group(covariates, NAMES, treated, result, group)
+    tables = balance_by_group(covariates, NAMES, treated, result, {g: group == g for g in (0, 1, 2)})
     assert list(tables) == [0, 1, 2]
     assert sum(table.n_treated for table in tables.values()) == 60
     in_group = group[result.pairs.treated] == 1
@@ -125,8 +135,22 @@ def test_the_groups_add_up_to_the_whole() -> None:
     covariates, treated = sample(60, 400, 0.5)
     result = matched(covariates, treated)
     whole = balance_table(covariates, NAMES, treated, result.stacked_weights(treated))
-    one_group = balance_by_group(covariates, NAMES, treated, result, np.zeros(60, dtype=np.int64))
-    assert repr(one_group) == repr({0: whole})
+    one_group = balance_by_group(covariates, NAMES, treated, result, {"all": np.ones(60, dtype=np.bool_)})
+    assert repr(one_group) == repr({"all": whole})
+
+
+def test_a_group_says_the_same_whatever_groups_stand_beside_it_and_one_of_nobody_says_nothing() -> None:
+    covariates, treated = sample(60, 400, 0.5)
+    result = matched(covariates, treated, ratio=2)
+    half = np.arange(60) < 30
+    alone = balance_by_group(covariates, NAMES, treated, result, {"half": half})
+    groups = {"all": np.ones(60, dtype=np.bool_), "nobody": np.zeros(60, dtype=np.bool_), "half": half}
+    beside = balance_by_group(covariates, NAMES, treated, result, groups)
+    assert repr(beside["half"]) == repr(alone["half"])
+    assert (beside["nobody"].n_treated, beside["nobody"].ess_control) == (0, 0)
+    assert all(np.isnan([row.smd_after, row.ks_after, row.variance_ratio_after]).all() for row in beside["nobody"].rows)
+    with pytest.raises(ValueError, match="one mark per treated unit"):
+        balance_by_group(covariates, NAMES, treated, result, {"half": half[:-1]})
 
 
 def test_well_matched_arms_pass() -> None:
@@ -173,6 +197,8 @@ def plain_table(n_treated: int = 5_000, n_matched: int = 5_000, **changed: Any) 
         ks_after=0.02,
         spread=1.0,
         kurtosis=3.0,
+        share=float("nan"),
+        smd_of_share=float("nan"),
     )
     return BalanceTable(
         rows=(dataclasses.replace(row, **changed),),
@@ -260,3 +286,55 @@ def test_the_variance_of_a_handful_of_persons_tells_nothing_against_chance() -> 
     assert variance_ratio_noise(0.05, 29, 5_000, kurtosis=9) == float("inf")
     assert variance_ratio_noise(0.05, 5_000, 29, kurtosis=9) == float("inf")
     assert variance_ratio_noise(0.05, 30, 5_000, kurtosis=9) < float("inf")
+
+
+@given(
+    n=st.integers(1, 40),
+    m=st.integers(1, 60),
+    share=st.floats(0.001, 0.999),
+    alpha=st.sampled_from([0.05, 0.001, 1e-5]),
+)
+def test_two_shares_differ_by_more_than_their_bound_no_more_often_than_asked_and_the_bound_is_the_smallest(
+    n: int, m: int, share: float, alpha: float
+) -> None:
+    bound = share_difference_noise(alpha, n, m, share)
+    x, y = np.arange(n + 1), np.arange(m + 1)
+    gap = np.abs(x[:, None] / n - y[None, :] / m)
+    weight = stats.binom.pmf(x, n, share)[:, None] * stats.binom.pmf(y, m, share)[None, :]
+    assert weight[gap > bound + 1e-12].sum() <= alpha * (1 + 1e-6)
+    if bound > 0:
+        assert weight[gap > bound - 1e-9].sum() > alpha * (1 - 1e-6)
+
+
+def test_the_bound_on_shares_comes_to_that_of_the_t_test_where_many_hold_the_modality() -> None:
+    exact = share_difference_noise(1e-4, 20_000, 30_000, 0.2)
+    assert exact == pytest.approx(smd_noise(1e-4, 20_000, 30_000, 0.4, 49_998), rel=0.01)
+
+
+def test_a_rare_modality_among_few_persons_is_no_evidence_against_the_matching() -> None:
+    """Three persons in a thousand are apprentices; where twelve are treated, one of them is."""
+    treated = np.arange(4_000) < 1_000
+    apprentice = np.zeros(4_000)
+    apprentice[[0, 1, 2, *range(1_000, 1_009)]] = 1.0
+    table = balance_table(apprentice[:, None], ["apprentice"], treated, np.ones(4_000))
+    (row,) = table.rows
+    one_of_twelve = dataclasses.replace(row, smd_after=(1 / 12) * row.smd_of_share, ks_after=1 / 12)
+    here = dataclasses.replace(
+        table, rows=(one_of_twelve,), n_treated=12, n_treated_matched=12, ess_treated=12, ess_control=36
+    )
+    assert gate(table, by_group={39: here}).status == "warn"
+    assert smd_noise(0.05 / 3, 12, 36, row.spread, table.freedom) < one_of_twelve.smd_after  # the t bound would fail it
+    half = dataclasses.replace(row, smd_after=0.5 * row.smd_of_share, ks_after=0.5)
+    assert gate(table, by_group={39: dataclasses.replace(here, rows=(half,))}).status == "fail"
+
+
+def test_rare_modalities_in_small_arms_fail_at_most_one_time_in_twenty() -> None:
+    draw = np.random.default_rng(7)
+    n, worlds, shares = 160, 400, np.array([0.004, 0.01, 0.02, 0.05, 0.98])
+    treated = np.arange(n) < 40
+    alarms = 0
+    for _ in range(worlds):
+        covariates = (draw.random((n, len(shares))) < shares).astype(np.float64)
+        table = balance_table(covariates, [f"modality {j}" for j in range(len(shares))], treated, np.ones(n))
+        alarms += gate(table).status == "fail"
+    assert stats.binomtest(alarms, worlds, 0.05, alternative="greater").pvalue > 0.01

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.matching.nearest import match_with_relaxation, nearest_neighbour
-from pipeline.matching.result import Comparison, MatchResult, MatchVerificationError, Pairs
+from pipeline.matching.result import Comparison, JoinedResult, MatchResult, MatchVerificationError, Pairs, Part
 
 
 def honest(**options: Any) -> MatchResult:
@@ -120,3 +120,33 @@ def test_the_summary_says_sample_sizes_losses_and_levels() -> None:
 def test_pairs_know_how_many_they_are() -> None:
     nobody = np.empty(0, dtype=np.int64)
     assert len(Pairs(nobody, nobody, nobody, nobody)) == 0
+
+
+def two_parts() -> list[Part]:
+    """The honest matching twice: among the first and last of four treated and the controls 0 to 3, and 2 to 5."""
+    return [
+        Part(honest(), np.array([0, 3]), np.array([0, 1, 2, 3])),
+        Part(honest(), np.array([1, 2]), np.array([2, 3, 4, 5])),
+    ]
+
+
+def test_matchings_done_apart_read_as_one() -> None:
+    joined = JoinedResult.of(two_parts(), 4, 6)
+    assert joined.pairs.treated.tolist() == [0, 0, 3, 3, 1, 1, 2, 2]
+    assert joined.pairs.control.tolist() == [0, 1, 2, 3, 2, 3, 4, 5]
+    assert joined.pairs.set_id.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert joined.matched.all()
+    # Controls 2 and 3 serve in both parts.
+    assert joined.control_weights.tolist() == [0.5, 0.5, 1.0, 1.0, 0.5, 0.5]
+    assert joined.control_weights.sum() == joined.treated_weights.sum()
+    assert "2 matchings done apart" in joined.summary()
+
+
+def test_a_treated_person_belongs_to_one_part_and_one_alone() -> None:
+    first, second = two_parts()
+    with pytest.raises(MatchVerificationError, match="in no part, or in several"):
+        JoinedResult.of([first], 4, 6)
+    with pytest.raises(MatchVerificationError, match="in no part, or in several"):
+        JoinedResult.of([first, dataclasses.replace(second, treated=np.array([0, 2]))], 4, 6)
+    with pytest.raises(MatchVerificationError, match="where its controls stand"):
+        JoinedResult.of([first, dataclasses.replace(second, control=np.array([2, 3]))], 4, 6)

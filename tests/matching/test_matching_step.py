@@ -15,8 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.leave.step import rebuild_leaves
+from pipeline.matching.groups import WHOLE, StratifiedBalance
 from pipeline.matching.propensity import PropensityError
-from pipeline.matching.step import Design, elapsed_cell, eligible, gate_rule, judge, match, match_units
+from pipeline.matching.risk_sets import elapsed_cell
+from pipeline.matching.step import gate_rule, match
+from pipeline.matching.units import Design, eligible, match_units
 from pipeline.run import Run, StepReport
 from pipeline.study.cohort import build_cohort
 from pipeline.study.covariates import STRICT, bands
@@ -46,7 +49,9 @@ def read(run: Run, step: str, name: str) -> pd.DataFrame:
 def pairs(run: Run, estimand: str) -> pd.DataFrame:
     """One row per control, the treated's columns beside it."""
     units = read(run, "cohort", "units")
-    units = units[units["estimand"] == estimand].drop(columns=["time_zero", "wage", "days_before", "department_code"])
+    units = units[units["estimand"] == estimand].drop(
+        columns=["time_zero", "status", "wage", "days_before", "department_code"]
+    )
     members = read(run, "matching", "members")
     members = members[members["estimand"] == estimand].merge(
         units.drop(columns=["estimand", "arm", "person"]), on="unit"
@@ -127,7 +132,7 @@ def test_a_person_with_two_leaves_at_risk_counts_once_in_a_set(tmp_path: Path) -
 
 def test_the_order_of_rows_never_matters(territory: tuple[Run, StepReport], tmp_path: Path) -> None:
     shuffled, _ = matched(drawn_territory(seed=2), tmp_path, shuffle=4)
-    for name in ("members", "balance", "flow"):
+    for name in ("members", "balance", "balance_groups", "balance_summary", "flow"):
         pd.testing.assert_frame_equal(read(territory[0], "matching", name), read(shuffled, "matching", name))
     assert territory[0].home.artefact(RELEASE, "matching", "gate", "json").read_bytes() == (
         shuffled.home.artefact(RELEASE, "matching", "gate", "json").read_bytes()
@@ -157,15 +162,100 @@ def verdict(run: Run, **changed: Any) -> str:
     gate = PROTOCOL.gate.model_copy(update=changed)
     protocol = PROTOCOL.model_copy(update={"gate": gate})
     units = eligible(pq.read_table(run.home.artefact(RELEASE, "cohort", "units")), "ITT")
-    found, departments = judge(match_units(units, protocol, Design.of(protocol.matching)), protocol)
-    assert departments == ("001", "002", "003", "004")
-    return found.status
+    found = StratifiedBalance.of(match_units(units, protocol, Design.of(protocol.matching)), protocol, "ITT")
+    assert found.departments == ("001", "002", "003", "004")
+    return found.judge(gate_rule(protocol)).status
 
 
 def test_the_verdict_follows_the_protocol(territory: tuple[Run, StepReport]) -> None:
     wide = {"smd": 9.0, "smd_strict": 9.0, "ks": 1.0, "variance_ratio_low": 0.001, "variance_ratio_high": 999.0}
     assert verdict(territory[0], **wide, share_matched=0.1) == "pass"
     assert verdict(territory[0], smd=0.001, smd_strict=0.001) == "warn"  # within the noise of so few persons
+
+
+@pytest.fixture(scope="module")
+def stratified(territory: tuple[Run, StepReport]) -> StratifiedBalance:
+    units = eligible(pq.read_table(territory[0].home.artefact(RELEASE, "cohort", "units")), "ITT")
+    return StratifiedBalance.of(match_units(units, PROTOCOL, Design.of(PROTOCOL.matching)), PROTOCOL, "ITT")
+
+
+def test_the_strata_of_a_kind_hold_every_treated_person_once(
+    territory: tuple[Run, StepReport], stratified: StratifiedBalance
+) -> None:
+    members = read(territory[0], "matching", "members")
+    n = int(((members["estimand"] == "ITT") & (members["arm"] == "treated")).sum())
+    assert stratified.whole.n_treated_matched == n
+    kinds = pd.Series({key: table.n_treated_matched for key, table in stratified.tables.items()}).groupby(level=0).sum()
+    assert set(kinds.index) == {"all", "department", "risk", "status", "sex", "age_band", "cause", "elapsed_band"}
+    assert (kinds == n).all()
+
+
+def test_a_stratum_is_compared_with_the_controls_of_its_own_sets(
+    territory: tuple[Run, StepReport], stratified: StratifiedBalance
+) -> None:
+    found = pairs(territory[0], "ITT")
+    women = found[found["sex_treated"] == "female"]
+    assert stratified.n_comparison["sex", "female"] == women["person"].nunique()
+    weight = 1 / women.groupby("set_id")["unit"].transform("size")
+    theirs = (women["days_24m"] * weight).sum() / weight.sum()
+    own = women.drop_duplicates("set_id")["days_24m_treated"].mean()
+    details = stratified.details().set_index(["stratum", "covariate"]).loc[("female", "days_24m")]
+    assert details["mean_treated_after"] == pytest.approx(own)
+    assert details["mean_control_after"] == pytest.approx(theirs)
+
+
+def test_the_summary_names_the_least_alike_covariate_of_each_stratum(stratified: StratifiedBalance) -> None:
+    rule = gate_rule(PROTOCOL)
+    summary = stratified.summary(rule, stratified.judge(rule)).set_index(["stratum_type", "stratum"])
+    for key, rows in stratified.details().groupby(["stratum_type", "stratum"]):
+        if not rows["n_treated_matched"].any():
+            assert summary.loc[key].drop(["estimand", "n_treated", "n_comparison"]).isna().all()
+            continue
+        worst = rows.set_index("covariate")["smd_after"].abs()
+        assert summary.loc[key, "smd_largest"] == worst.max() == worst[summary.loc[key, "smd_covariate"]]
+        assert summary.loc[key, "smd_strict_largest"] == worst[list(STRICT)].max()
+        assert summary.loc[key, "ks_largest"] == rows["ks_after"].max()
+        ratio = rows["variance_ratio_after"].dropna()
+        assert summary.loc[key, ["variance_ratio_smallest", "variance_ratio_largest"]].tolist() == [
+            ratio.min(), ratio.max(),
+        ]  # fmt: skip
+
+
+def test_everyone_and_the_departements_are_judged_and_other_strata_do_not_decide(
+    stratified: StratifiedBalance,
+) -> None:
+    rule = replace(gate_rule(PROTOCOL), smd=0.001, strict_smd=0.001)
+    verdict = stratified.judge(rule)
+    summary = stratified.summary(rule, verdict)
+    judged = summary["stratum_type"].isin(["all", "department"])
+    assert summary[judged]["verdict"].eq("warn").all()
+    assert summary[~judged]["verdict"].isna().all()
+    decisive = {key: stratified.tables[key] for key in stratified.tables if key == WHOLE or key[0] == "department"}
+    assert StratifiedBalance("ITT", decisive, stratified.n_comparison).judge(rule) == verdict
+
+
+def test_the_worst_finding_of_a_departement_is_its_verdict(stratified: StratifiedBalance) -> None:
+    apart = stratified.tables["department", "002"]
+    far = tuple(replace(row, smd_after=9.0) if row.covariate == "wage" else row for row in apart.rows)
+    tables = {**stratified.tables, ("department", "002"): replace(apart, rows=far)}
+    found = StratifiedBalance("ITT", tables, stratified.n_comparison)
+    rule = replace(gate_rule(PROTOCOL), smd=0.001)
+    verdict = found.judge(rule)
+    summary = found.summary(rule, verdict).set_index(["stratum_type", "stratum"])
+    assert verdict.status == "fail"
+    assert summary["verdict"].eq("fail").to_dict() == {key: key == ("department", "002") for key in tables}
+
+
+def test_the_published_balance_says_which_limit_holds(territory: tuple[Run, StepReport]) -> None:
+    balance = read(territory[0], "matching", "balance").set_index(["estimand", "covariate"])
+    assert (balance.loc["ITT"]["smd_limit"] == 0.05).to_dict() == {
+        name: name in STRICT for name in balance.loc["ITT"].index
+    }
+    assert balance[["ks_before", "ks_after", "variance_ratio_before"]].notna().any().all()
+    details = read(territory[0], "matching", "balance_groups")
+    whole = details[details["stratum_type"] == "all"].set_index(["estimand", "covariate"])
+    shared = ["smd_before", "smd_after", "ks_before", "ks_after", "variance_ratio_before", "variance_ratio_after"]
+    pd.testing.assert_frame_equal(balance[shared], whole[shared])
 
 
 def test_an_imbalance_beyond_noise_fails_and_says_where(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The propensity score: what it refuses, what it drops, and that nothing but the data decides it."""
 
+import warnings
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -86,6 +88,19 @@ def test_what_the_data_lack_is_said_in_plain_words() -> None:
     covariates[7, 1] = np.nan
     with pytest.raises(PropensityError, match="missing or infinite in wage"):
         logit_scores(covariates, treated, names=["age", "wage", "sex"])
+
+
+def test_a_modality_that_is_rare_in_one_arm_does_not_lead_the_iterations_astray() -> None:
+    rng = np.random.default_rng(4)
+    n, treated = 20_000, np.arange(20_000) < 1_000
+    rare = np.where(treated, rng.random(n) < 0.05, np.arange(n) == n - 1).astype(float)  # one control alone has it
+    covariates = np.column_stack([rare, rng.normal(size=(n, 3)) + 0.3 * treated[:, None]])
+    weights = np.where(treated, 1.0, rng.integers(1, 60, n))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a Hessian without curvature, and another solver in its place
+        fit = logit_scores(covariates, treated, weights)
+    expected = sm.GLM(treated, sm.add_constant(covariates), family=sm.families.Binomial(), freq_weights=weights).fit()
+    assert fit.coefficients == pytest.approx(expected.params[1:], abs=1e-6)
 
 
 def test_a_rare_arm_with_long_tails_and_heavy_weights_has_its_maximum_found() -> None:

@@ -124,7 +124,7 @@ def test_balance_is_told_by_group_as_for_pairs() -> None:
     covariates, treated = draw.normal(size=(300, 2)), draw.random(300) < 0.3
     result = coarsened_exact(covariates, treated)
     group = draw.integers(0, 2, int(treated.sum()))
-    by_group = balance_by_group(covariates, ["a", "b"], treated, result, group)
+    by_group = balance_by_group(covariates, ["a", "b"], treated, result, {g: group == g for g in (0, 1)})
     own = result.control_weights_of(group == 0)
     weights = np.zeros(300)
     weights[treated], weights[~treated] = result.treated_weights * (group == 0), own

@@ -148,19 +148,43 @@ def example_rows() -> dict[str, Rows]:
         "savings": [
             {
                 "estimand": "ITT", "perimeter": perimeter, "horizon_months": 12, "n_persons": 4180,
-                "gross_eur_per_person": gross, "cost_eur_per_person": 96.0, "net_eur_per_person": gross - 96.0,
-                "net_ci_low": low, "net_ci_high": high, "gross_total_eur": gross * 4180, "cost_total_eur": 401_280.0,
-                "net_total_eur": (gross - 96.0) * 4180, "probability_net_positive": 0.93,
-                "cost_eur_per_day_avoided": 16.84,
+                "gross_eur_per_person": gross, "gross_total_eur": gross * 4180, "gross_ci_low": gross - 111.0,
+                "gross_ci_high": gross + 111.0,
+                **({} if low is None else {
+                    "cost_eur_per_person": 96.0, "net_eur_per_person": gross - 96.0, "net_ci_low": low,
+                    "net_ci_high": high, "cost_total_eur": 401_280.0, "net_total_eur": (gross - 96.0) * 4180,
+                    "probability_net_positive": 0.93, "cost_eur_per_day_avoided": 16.84,
+                    "days_avoided_per_person": 5.7, "cost_per_day_ci_low": 10.32, "cost_per_day_ci_high": 45.71,
+                }),
+                "break_even_days": days,
             }
-            for perimeter, gross, low, high in (
-                ("allowances", 231.0, 24.0, 246.0), ("allowances_and_invalidity", 148.0, -71.0, 175.0),
+            for perimeter, gross, low, high, days in (
+                ("allowances", 231.0, 24.0, 246.0, 2.4), ("sickness_allowances", 152.0, None, None, None),
+                ("work_injury_allowances", -12.0, None, None, None), ("part_time_allowances", 91.0, None, None, None),
+                ("allowances_and_invalidity", 148.0, -71.0, 175.0, None),
+                ("allowances_same_tariff", 247.0, 32.0, 270.0, 2.2),
             )
         ],
         "balance": [
-            {**itt, "covariate": name, "smd_before": 0.21, "smd_after": after, "variance_ratio_after": 1.04,
-             "ks_after": 0.02}
-            for name, after in (("age", 0.012), ("days_24m", -0.031), ("prognosis", 0.008))
+            {"estimand": estimand, "covariate": name, "smd_before": before, "smd_after": after,
+             "variance_ratio_before": 1.3, "variance_ratio_after": 1.04, "ks_before": 0.09, "ks_after": 0.02,
+             "smd_limit": limit}
+            for estimand in ("ITT", "ATT")
+            for name, before, after, limit in (
+                ("age", 0.21, 0.012, 0.1), ("days_24m", -0.16, -0.031, 0.05), ("prognosis", 0.19, 0.008, 0.05),
+                ("wage", 0.0, 0.001, 0.1),
+            )
+        ],
+        "balance_groups": [
+            {**itt, "stratum_type": kind, "stratum": stratum, "smd_largest": 0.12, "smd_covariate": "wage",
+             "smd_strict_largest": 0.04, "ks_largest": 0.06, "variance_ratio_smallest": 0.91,
+             "variance_ratio_largest": 1.12, "verdict": verdict}
+            for kind, stratum, verdict in (
+                ("all", "all", "pass"), ("department", "094", "warn"), ("sex", "female", None),
+            )
+        ] + [
+            {**itt, "stratum_type": "department", "stratum": "039", "suppressed": True,
+             "suppression_reason": "primary"},
         ],
         "flow": [
             {**itt, "arm": "treated", "step": "eligible", "reason": "history_too_short", "n_entering": 5230,

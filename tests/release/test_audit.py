@@ -87,6 +87,20 @@ def test_without_a_whole_year_no_leave_is_compared(run):
     assert "Aucune année civile n\u2019est encore entièrement connue" in (folder / "audit.html").read_text("utf-8")
 
 
+def test_the_balance_stands_with_its_love_plot_and_its_verdicts_by_departement_and_subgroup(
+    published_once, record, text
+):
+    html = (published_once / "audit.html").read_text(encoding="utf-8")
+    assert html.count('aria-label="Écarts entre les groupes comparés') == 1
+    assert {row["covariate"]: row["smd_limit"] for row in record["balance"]} == {
+        "age": 0.1, "days_24m": 0.05, "prognosis": 0.05, "wage": 0.1,
+    }  # fmt: skip
+    assert "département 094 0,12 salaire de référence 0,04 0,06 0,91 à 1,12 hors limite, hasard possible" in text
+    assert "département 039 n.p. n.p. n.p. n.p. à n.p." in text
+    assert "sexe femme 0,12 salaire de référence 0,04 0,06 0,91 à 1,12 Après appariement" in text  # not judged
+    assert "les sous-groupes sont montrés et ne décident de rien" in text
+
+
 def test_lines_that_the_rules_of_the_allowance_do_not_allow_are_counted(record, text):
     assert {rule["rule"]: rule["rows_flagged"] for rule in record["allowance_rules"]} == {
         "daily_amount_above_maximum": 1357, "self_employed_work_injury": 0,

@@ -14,7 +14,7 @@ from conftest import RELEASE, Rows, as_tables, example_rows, withheld_rows
 from pipeline.protocol import Protocol
 from pipeline.release import french
 from pipeline.release.synthesis import WHY, Identity, synthesis
-from pipeline.tables.codes import SUPPRESSION
+from pipeline.tables.codes import ALLOWANCE_PARTS, SUPPRESSION
 
 CHROMIUM = shutil.which("chromium")
 
@@ -73,7 +73,7 @@ def test_a_withheld_effect_says_so_and_why_and_shows_none_of_its_figures(reason)
     assert WHY[reason] in text
     for figure in ("212,4", "218,1", "9,3", "16,6", "231 €", "a réduit", "l'intervalle exclut"):
         assert figure not in text, figure
-    assert "<svg" not in html
+    assert "Effets et intervalles" not in html and "semaine après semaine" not in html  # the charts of effects
     assert "1 230 signalements" in text, "the activity goes on"
 
 
@@ -112,6 +112,51 @@ def test_savings_that_may_be_a_loss_are_not_called_savings():
     assert "on ne peut pas conclure à une économie." in text
 
 
+def savings_rows(rows: dict[str, Rows]) -> dict[str, dict[str, Any]]:
+    return {row["perimeter"]: row for row in rows["savings"]}
+
+
+def test_savings_are_told_by_what_they_are_made_of_and_what_they_cost():
+    text = text_of(page(example_rows()))
+    assert (
+        "Économie brute 231 €, dont maladie (hors temps partiel) 152 €, dont accidents du travail et maladies "
+        "professionnelles (hors temps partiel) −12 €, dont temps partiel thérapeutique, tous risques 91 € ; coût du "
+        "programme 96 €, net 135 €." in text
+    )
+    assert "Avec les pensions d'invalidité : brut 148 €, net 52 €." in text
+    year = Protocol.load().savings.tariff_year
+    assert f"Indemnités au barème de {year} : brut 247 €, net 151 € (32 € à 270 €)." in text
+
+
+def test_the_days_that_repay_the_cost_stand_beside_those_measured():
+    rows = example_rows()
+    assert "Coût couvert à partir de 2,4 jours d'arrêt évités ; écart mesuré : 5,7 jours de moins." in text_of(
+        page(rows)
+    )
+    savings_rows(rows)["allowances"].update(break_even_days=1.9, days_avoided_per_person=-3.2)
+    assert "à partir de 1,9 jour d'arrêt évité ; écart mesuré : 3,2 jours de plus." in text_of(page(rows))
+    savings_rows(rows)["allowances"]["break_even_days"] = None
+    assert "Coût couvert" not in text_of(page(rows))
+
+
+def test_masked_parts_are_left_out_and_the_whole_stays():
+    rows = example_rows()
+    for part in ALLOWANCE_PARTS:
+        savings_rows(rows)[part].update(gross_eur_per_person=None, suppressed=True, suppression_reason="primary")
+    text = text_of(page(rows))
+    assert "Économie brute 231 € ; coût du programme 96 €, net 135 €." in text
+    assert "dont maladie" not in text
+
+
+def test_without_a_known_cost_the_gross_saving_is_said_and_no_net():
+    rows = example_rows()
+    for row in rows["savings"]:
+        row.update({name: None for name in row if "cost" in name or "net" in name or name == "break_even_days"})
+    text = text_of(page(rows))
+    assert "Indemnités journalières : économie brute 231 € par personne ; le coût du programme n'est pas connu." in text
+    assert "net 1" not in text and "Coût couvert" not in text
+
+
 def test_every_figure_of_effects_and_savings_is_a_figure_of_the_tables():
     rows = example_rows()
     shown = {12.0, 95.0, 60.0}
@@ -125,6 +170,7 @@ def test_every_figure_of_effects_and_savings_is_a_figure_of_the_tables():
     text = text_of(page(rows).replace("\u202f", "_"))
     headline = text[text.index("Vivre dans") : text.index("Cohérence :")]
     savings = text[text.index("Économies nettes") : text.index("L'activité")]
+    savings = savings.replace(f"barème de {Protocol.load().savings.tariff_year}", "")
     found = set(re.findall(r"\d{1,3}(?:_\d{3})*(?:,\d+)?", headline + savings))
     assert len(found) > 25
     assert found <= printed
@@ -137,6 +183,19 @@ def test_failed_placebo_tests_are_counted_and_not_called_passed():
     for row in rows["placebo"]:
         row["passed"] = None
     assert "Aucun test à blanc n'a pu être mené." in text_of(page(rows))
+
+
+def test_the_likeness_of_the_groups_is_drawn_whatever_becomes_of_the_effect():
+    for rows in (example_rows(), withheld_rows("gate")):
+        html = page(rows)
+        assert html.count('aria-label="Écarts entre les groupes comparés') == 1
+        assert "Lecture : chaque ligne est une caractéristique mesurée avant l'inclusion" in text_of(html)
+    rows = example_rows()
+    for row in rows["balance"]:
+        row.update(smd_before=None, smd_after=None, suppressed=True, suppression_reason="primary")
+    html = page(rows)
+    assert "<details" not in html
+    assert "La ressemblance des deux groupes n'est pas publiée." in text_of(html)
 
 
 def test_masked_figures_are_printed_as_not_published():

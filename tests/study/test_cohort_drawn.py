@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from pipeline import database
-from pipeline.matching.step import EXACT
+from pipeline.matching.risk_sets import EXACT
 from pipeline.study.cohort import candidates
 from tests.study.worlds import PROTOCOL, World, after, day
 

@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import database
+from pipeline.leave.ceilings import in_year
+from pipeline.protocol import Protocol
 from pipeline.study.states import NOT_OBSERVED, weekly_states
 from pipeline.study.step import events_of, outcomes_of, states_of
 from tests.study.worlds import FOLLOW_UP_END, PROTOCOL, World, after, day, line, members
@@ -26,10 +28,12 @@ def one(**facts: Any) -> World:
     return world
 
 
-def outcomes(world: World, days: int = 365, zero: str | dt.date = ZERO, **options: Any) -> Any:
+def outcomes(
+    world: World, days: int = 365, zero: str | dt.date = ZERO, protocol: Protocol = PROTOCOL, **options: Any
+) -> Any:
     with database.connect() as connection:
         dates = world.open(connection)
-        table = outcomes_of(connection, PROTOCOL, dates, members((1, zero), **options), days)
+        table = outcomes_of(connection, protocol, dates, members((1, zero), **options), days)
     (row,) = table.to_pandas().astype({"employed": object}).itertuples()
     return row
 
@@ -81,6 +85,80 @@ def test_euros_are_spread_over_the_days_of_their_period_to_the_cent() -> None:
     assert outcomes(world).allowance_eur == pytest.approx(98.93, abs=1e-9)
 
 
+def test_euros_are_told_apart_by_risk_and_part_time_apart_from_both() -> None:
+    world = one()
+    world.lines(
+        line(1, "2022-03-01", "2022-03-10", amount="350.00"),
+        line(1, "2022-03-11", "2022-03-20", 6117, amount="170.00"),
+        line(1, "2022-05-01", "2022-05-10", risk="work_injury", amount="600.00"),
+        line(1, "2022-05-11", "2022-05-20", 6120, risk="work_injury", amount="400.00"),
+        line(1, "2022-05-21", "2022-05-30", 6118, risk="work_injury", amount="220.00"),
+        line(1, "2022-06-01", "2022-06-10", 6121, risk="maternity", amount="999.00"),
+    )
+    found = outcomes(world)
+    assert (found.sickness_eur, found.work_injury_eur, found.part_time_eur) == (350, 1000, 390)
+    assert found.allowance_eur == 1740
+
+
+def test_the_allowance_of_a_retraining_in_a_company_counts_like_any_other() -> None:
+    world = one()
+    world.leave(1, "2022-01-01", 150)
+    without = outcomes(world).allowance_eur
+    world.case(1, world.platform("001"), "2022-02-01")
+    world.add(
+        "report_measures", person=1, case_number=1, report_date=day("2022-09-01"), measure="retraining_contract",
+        status="carried_out", start_date=day("2022-04-01"), end_date=day("2022-08-15"),
+    )  # fmt: skip
+    assert outcomes(world).allowance_eur == without == 35 * ((day("2022-05-30") - day(ZERO)).days + 1)
+
+
+TARIFF = in_year(PROTOCOL.savings.tariff_year)
+
+
+def same_tariff(*lines: dict[str, Any], **options: Any) -> float:
+    return float(outcomes(one().lines(*lines), **options).same_tariff_eur)
+
+
+def at_the_tariff_of(year: int) -> Protocol:
+    return PROTOCOL.model_copy(update={"savings": PROTOCOL.savings.model_copy(update={"tariff_year": year})})
+
+
+def test_at_the_same_tariff_an_allowance_moves_with_what_its_maximum_follows() -> None:
+    wages, yearly = TARIFF.minimum_wage / 1645.58, TARIFF.yearly_ceiling / 41136
+    sick = line(1, "2022-05-04", "2022-05-13", amount="350.00")
+    assert same_tariff(sick) == pytest.approx(350 * wages, abs=0.006)
+    assert same_tariff(sick, status="self_employed") == pytest.approx(350 * yearly, abs=0.006)
+    injured = line(1, "2022-05-01", "2022-05-10", risk="work_injury", amount="900.00")
+    assert same_tariff(injured) == pytest.approx(900 * yearly, abs=0.006)
+
+
+def test_the_first_day_of_the_leave_decides_its_rules_and_not_the_day_paid() -> None:
+    world = one()
+    world.leave(1, "2021-12-15", 200)  # the minimum wage rises in January, in May and in August
+    found = outcomes(world)
+    assert found.same_tariff_eur == pytest.approx(found.allowance_eur * TARIFF.minimum_wage / 1589.47, abs=0.1)
+
+
+def test_an_allowance_at_its_maximum_is_priced_at_that_of_the_year() -> None:
+    def ten_days(amount: str, protocol: Protocol = PROTOCOL) -> float:
+        return same_tariff(line(1, "2022-05-04", "2022-05-13", amount=amount), protocol=protocol)
+
+    assert ten_days("486.90") == pytest.approx(10 * TARIFF.employee, abs=0.1)  # 1.8 minimum wages of May 2022
+    # Since April 2025 wages are capped at 1.4 minimum wages: an allowance well below either only follows the wages.
+    later, at_2026 = at_the_tariff_of(2026), in_year(2026)
+    assert ten_days("486.90", later) == pytest.approx(10 * at_2026.employee)
+    assert ten_days("200.00", later) == pytest.approx(200 * at_2026.minimum_wage / 1645.58, abs=0.006)
+    # Above the maximum of its day there is another one (health professionals).
+    assert ten_days("900.00", later) == pytest.approx(900 * at_2026.minimum_wage / 1645.58, abs=0.006)
+
+
+def test_at_the_tariff_of_the_day_it_starts_a_leave_is_priced_as_paid() -> None:
+    corrected = line(1, "2023-02-11", "2023-02-13", days_paid=0, revaluation="rs", amount="-12.50")
+    world = one().lines(line(1, "2023-02-04", "2023-02-13", amount="350.00"), corrected)
+    found = outcomes(world, protocol=at_the_tariff_of(2023))
+    assert found.same_tariff_eur == found.allowance_eur == 337.50
+
+
 def test_work_at_the_horizon_is_that_of_the_month_end_before_it_and_empty_where_unknown() -> None:
     world = one()
     world.leave(1, "2022-02-01", 60)
@@ -104,6 +182,27 @@ def test_an_invalidity_pension_is_paid_from_its_start_to_the_horizon_retirement_
     assert pension(retirement_date=day("2022-09-01")) == 0
     assert outcomes(one()).invalidity_eur == 0
     assert outcomes(one(**facts), wage=None).invalidity_eur == 0
+
+
+@pytest.mark.parametrize(
+    ("start", "days"), [("2023-03-01", 0), ("2023-02-28", 1), ("2022-03-01", 365), ("2022-02-01", 365)]
+)
+def test_a_pension_accrues_by_the_day_within_the_horizon_alone(start: str, days: int) -> None:
+    found = outcomes(one(invalidity_start=day(start), invalidity_category="category_1"))
+    daily = 2000 * PROTOCOL.savings.invalidity_share_category_1 * 12 / 365.25
+    assert found.invalidity_eur == pytest.approx(days * daily, abs=0.005)
+
+
+def test_a_pension_rests_on_the_wage_up_to_the_ceiling_of_the_month_it_starts() -> None:
+    facts: dict[str, Any] = {"invalidity_start": day("2022-09-01"), "invalidity_category": "category_3"}
+    yearly = 41136 * PROTOCOL.savings.invalidity_share_category_3
+    assert outcomes(one(**facts), wage=9000).invalidity_eur == pytest.approx(181 * yearly / 365.25, abs=0.005)
+
+
+def test_a_pension_of_an_unknown_category_is_no_saving() -> None:
+    facts: dict[str, Any] = {"invalidity_start": day("2022-09-01")}
+    smallest = outcomes(one(**facts, invalidity_category="category_1")).invalidity_eur
+    assert outcomes(one(**facts)).invalidity_eur == smallest > 0
 
 
 def returning(last_day_of_leave: str = "2022-03-20", next_leave: str | None = None) -> World:

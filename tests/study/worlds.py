@@ -181,13 +181,14 @@ class World:
         return calendar(connection, protocol, window)
 
 
-def members(*rows: tuple[int, str | dt.date], wage: int | None = 2000) -> pa.Table:
+def members(*rows: tuple[int, str | dt.date], wage: int | None = 2000, status: str = "employee") -> pa.Table:
     """Members of matched sets, as outcomes read them: person and time zero."""
     return pa.table(
         {
             "member": pa.array(range(len(rows)), pa.int64()),
             "person": pa.array([person for person, _ in rows], pa.int64()),
             "time_zero": pa.array([day(zero) for _, zero in rows], pa.date32()),
+            "status": pa.array([status] * len(rows), pa.string()),
             "wage": pa.array([None if wage is None else Decimal(wage)] * len(rows), pa.decimal128(14, 2)),
         }
     )

@@ -1,0 +1,1 @@
+"""Estimates held against a known truth, over many drawn worlds: `python -m benchmarks.certify --help`."""
