@@ -17,38 +17,12 @@ from pipeline.deliveries.step import ingest
 from pipeline.home import Home, Landing
 from pipeline.protocol import Protocol
 from pipeline.run import Run
-from pipeline.simulation import simulate
 from pipeline.tables.published import PUBLISHED
+from tests.e2e.territory import RELEASE, run
 
 pytestmark = pytest.mark.slow
 
-RELEASE = "2023-06"
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def run(landing: Path, home: Path, *more: str, release: str = RELEASE) -> int:
-    """`pdp run`, as typed."""
-    try:
-        main(["run", "--landing", str(landing), "--home", str(home), "--release", release, *more])
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
-
-
-@pytest.fixture(scope="module")
-def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("territory") / "landing"
-    simulate(
-        folder, persons=9_000, months=24, departments=14, designated=5, seed=3, effect="moderate", fault_share=0.0005
-    )
-    return folder
-
-
-@pytest.fixture(scope="module")
-def home(landing: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("home")
-    assert run(landing, folder) == 0
-    return folder
 
 
 def tables(home: Path) -> dict[str, bytes]:
