@@ -159,49 +159,6 @@ def matched_log_ratio(
     return interval(whole, replicates_of(sample, table, draws, cells), level=level, minimum_clusters=minimum_clusters)
 
 
-def by_stratum(
-    sample: MatchedSample,
-    outcome: NDArray[np.generic],
-    stratum: NDArray[np.generic],
-    eligible: BoolArray | None = None,
-    *,
-    level: float = 0.95,
-    minimum_clusters: int = 3,
-    variance: Variance = DEFAULT_VARIANCE,
-) -> dict[str, Difference]:
-    """The same difference within each stratum of the treated: a set belongs where its treated belongs.
-
-    Args:
-        sample: the matched sample.
-        outcome: real[n].
-        stratum: str[n], label of each row; only the treated's is read. None or empty: in no stratum.
-        eligible: bool[n], rows that may count.
-        level: confidence level.
-        minimum_clusters: fewest départements, in each arm, that carry an interval.
-        variance: how the two arms' variances are joined, see ``pipeline.effects.jackknife``.
-
-    Returns:
-        A difference by label, labels in alphabetical order.
-
-    Raises:
-        ValueError: an outcome that counts is missing.
-    """
-    label = sample.of_treated(np.asarray(stratum, dtype=object))
-    allowed = np.ones(sample.n_rows, dtype=np.bool_) if eligible is None else eligible
-    names = sorted({str(name) for name in set(label.tolist()) if name})
-    return {
-        name: matched_difference(
-            sample,
-            outcome,
-            allowed & np.asarray(label == name, dtype=np.bool_),
-            level=level,
-            minimum_clusters=minimum_clusters,
-            variance=variance,
-        )
-        for name in names
-    }
-
-
 def individual_interval(
     sample: MatchedSample,
     outcome: NDArray[np.generic],
