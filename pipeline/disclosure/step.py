@@ -190,11 +190,12 @@ def _microdata(run: Run, report: StepReport) -> tuple[pa.Table, Microdata | None
     declared = published("microdata")
     empty = declared.schema.empty_table().drop_columns([RELEASE.name])
     allowed = passages(home.artefact(release, MATCHING, "gate", "json"))
+    held = json.loads(home.artefact(release, EFFECTS, "facts", "json").read_text(encoding="utf-8"))["held"]
     frozen = ledger.frozen_blocks(home.ledger, before=release)
     blocks: dict[str, pa.Table] = dict(frozen)
     found: Analysis | None = None
     rows: pa.Table | None = None
-    if "ITT" in allowed:
+    if "ITT" in allowed and "ITT" not in held:  # whoever has outcomes by arm has the effect
         found = open_estimand(run, allowed["ITT"])
     if found is not None and found.members.num_rows:
         dates = Calendar.load(home.artefact(release, COHORT, "calendar", "json"))

@@ -224,8 +224,12 @@ def _incidence(protocol: Protocol, estimand: str, found: Analysis | None, reason
         found.sample, time, known, events=listed, weeks=weeks, eligible=found.followed_days > 0,
         level=rule.level, minimum_clusters=rule.minimum_departments,
     )  # fmt: skip
-    followed = np.sort(found.followed_days)
+    by_arm = {
+        arm: np.sort(found.followed_days[found.sample.treated == treated])
+        for arm, treated in (("treated", True), ("comparison", False))
+    }
     for curve in curves:
+        followed = by_arm[curve.arm]
         for week in range(weeks + 1):
             still = (len(followed) - np.searchsorted(followed, 7 * week)) / max(len(followed), 1)
             if still < rule.curve_minimum_share:

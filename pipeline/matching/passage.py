@@ -1,7 +1,7 @@
 """Leave to read outcomes: what the gate hands out for an estimand whose arms are alike, and for no other.
 
-An analysis cannot be put together without it (`pipeline.effects.analysis`), so that no code path reads an outcome first
-and judges the comparison afterwards.
+An analysis cannot be put together without it (`pipeline.effects.analysis`), and what is published of an estimand comes
+from its analysis: nobody reads its outcomes first and judges the comparison afterwards.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ def story(rows: Mapping[str, list[Row]], identity: Identity) -> dict[str, Any]:
             if row["perimeter"] in ("allowances", "allowances_and_invalidity")
         ],
         "savings_in_detail": savings_in_detail(_savings(rows, horizon), identity.protocol.savings.tariff_year),
-        "trust": trust(rows["balance"], rows["placebo"]),
+        "trust": trust(rows["balance"], rows["balance_groups"], rows["placebo"]),
         "love_plot": love_plot(rows["balance"]),
         "love_plot_reading": LOVE_PLOT_READING,
         "activity": activity(rows["platform_activity"]),
@@ -288,8 +288,8 @@ def coherence(headline: Row | None, att: Row | None, uptake: float | None) -> st
     return (
         f"Cohérence : {percent(uptake)} des exposés sont accompagnés. Si tout passait par l'accompagnement, l'effet "
         f"sur l'ensemble serait de {french.change(through, 'jour', 'jours')} ; on mesure "
-        f"{french.change(headline['difference'], 'jour', 'jours')}. L'écart, {distance}, vient de la sélection des "
-        "accompagnés et de ce que la plateforme change pour les autres."
+        f"{french.change(headline['difference'], 'jour', 'jours')}. L'écart, {distance}, peut venir du hasard, de "
+        "la sélection des accompagnés ou d'un effet sur les autres."
     )
 
 
@@ -336,10 +336,11 @@ def savings_in_detail(rows: list[Row], tariff_year: int) -> list[str]:
     said = []
     if "allowances" in by:
         parts = [by[code] for code in ALLOWANCE_PARTS if code in by]
-        listed = [f"{_label('savings', 'perimeter', row['perimeter'])} {_gross(row)}" for row in parts]
-        said.append(
-            f"Économie brute {', '.join([_gross(by['allowances']), *listed])}{_net(by['allowances'], cost=True)}."
-        )
+        listed = [
+            f"{_label('savings', 'perimeter', row['perimeter']).removeprefix('dont ')} {_gross(row)}" for row in parts
+        ]
+        of_parts = f", soit {', '.join(listed)}" if listed else ""
+        said.append(f"Économie brute {_gross(by['allowances'])}{of_parts}{_net(by['allowances'], cost=True)}.")
     for code, start in (
         ("allowances_and_invalidity", "Avec les pensions d'invalidité"),
         ("allowances_same_tariff", f"Indemnités au barème de {tariff_year}"),
@@ -370,7 +371,10 @@ def _net(row: Row, *, cost: bool = False) -> str:
     return f", {net}"
 
 
-def trust(balance: list[Row], placebo: list[Row]) -> str:
+ITT_DEPARTMENTS = ("ITT", "department")
+
+
+def trust(balance: list[Row], groups: list[Row], placebo: list[Row]) -> str:
     """Balance and placebo tests in two sentences."""
     gaps = [abs(row["smd_after"]) for row in balance if row["estimand"] == "ITT" and row["smd_after"] is not None]
     alike = (
@@ -380,17 +384,27 @@ def trust(balance: list[Row], placebo: list[Row]) -> str:
         if gaps
         else "La ressemblance des deux groupes n'est pas publiée."
     )
+    there = [row["verdict"] for row in groups if (row["estimand"], row["stratum_type"]) == ITT_DEPARTMENTS]
+    judged_there, far = sum(verdict is not None for verdict in there), there.count("warn")
+    if far:
+        alike += (
+            f" Limite dépassée, dans la marge du hasard, dans {quantity(far, 'département', 'départements')} sur "
+            f"{judged_there}."
+        )
     judged = [row["passed"] for row in placebo if row["passed"] is not None]
     if not judged:
         return f"{alike} Aucun test à blanc n'a pu être mené."
     passed = sum(judged)
-    tests = (
-        f"Les {len(judged)} tests à blanc (chercher un effet là où il ne peut y en avoir) sont tous réussis."
-        if passed == len(judged) and passed > 1
-        else "Le test à blanc (chercher un effet là où il ne peut y en avoir) est réussi."
-        if passed == len(judged)
-        else f"Tests à blanc (chercher un effet là où il ne peut y en avoir) réussis : {passed} sur {len(judged)}."
+    carried = quantity(len(judged), "mené", "menés")
+    if len(judged) < len(placebo):
+        carried += f" sur {len(placebo)} prévus"
+    failed = len(judged) - passed
+    found = (
+        f"{quantity(failed, 'test trouve', 'tests trouvent')} un effet au-delà du hasard"
+        if failed
+        else "aucun ne trouve d'effet au-delà du hasard"
     )
+    tests = f"Tests à blanc (chercher un effet là où il ne peut y en avoir), {carried} : {found}."
     return f"{alike} {tests}"
 
 

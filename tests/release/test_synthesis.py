@@ -119,8 +119,8 @@ def savings_rows(rows: dict[str, Rows]) -> dict[str, dict[str, Any]]:
 def test_savings_are_told_by_what_they_are_made_of_and_what_they_cost():
     text = text_of(page(example_rows()))
     assert (
-        "Économie brute 231 €, dont maladie (hors temps partiel) 152 €, dont accidents du travail et maladies "
-        "professionnelles (hors temps partiel) −12 €, dont temps partiel thérapeutique, tous risques 91 € ; coût du "
+        "Économie brute 231 €, soit maladie (hors temps partiel) 152 €, accidents du travail et maladies "
+        "professionnelles (hors temps partiel) −12 €, temps partiel thérapeutique, tous risques 91 € ; coût du "
         "programme 96 €, net 135 €." in text
     )
     assert "Avec les pensions d'invalidité : brut 148 €, net 52 €." in text
@@ -145,7 +145,7 @@ def test_masked_parts_are_left_out_and_the_whole_stays():
         savings_rows(rows)[part].update(gross_eur_per_person=None, suppressed=True, suppression_reason="primary")
     text = text_of(page(rows))
     assert "Économie brute 231 € ; coût du programme 96 €, net 135 €." in text
-    assert "dont maladie" not in text
+    assert "soit maladie" not in text
 
 
 def test_without_a_known_cost_the_gross_saving_is_said_and_no_net():
@@ -179,7 +179,9 @@ def test_every_figure_of_effects_and_savings_is_a_figure_of_the_tables():
 def test_failed_placebo_tests_are_counted_and_not_called_passed():
     rows = example_rows()
     rows["placebo"][0]["passed"] = False
-    assert "réussis : 1 sur 2." in text_of(page(rows))
+    assert "2 menés sur 3 prévus : 1 test trouve un effet au-delà du hasard." in text_of(page(rows))
+    rows["placebo"][0]["passed"] = None
+    assert "1 mené sur 3 prévus : aucun ne trouve d'effet au-delà du hasard." in text_of(page(rows))
     for row in rows["placebo"]:
         row["passed"] = None
     assert "Aucun test à blanc n'a pu être mené." in text_of(page(rows))
