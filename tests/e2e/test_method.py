@@ -11,10 +11,9 @@ import pytest
 import scipy.stats
 
 from pipeline.protocol import Protocol
-from tests.e2e.territory import RELEASE, run
+from tests.e2e.territory import RELEASE, protocol_with, run
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).resolve().parents[2]
 INFERENCE = Protocol.load().inference
 KEYS = ["estimand", "outcome", "horizon_months"]
 
@@ -52,10 +51,7 @@ def t(probability: float, df: pd.Series) -> np.ndarray:
 def release(landing: Path, tmp_path_factory: pytest.TempPathFactory) -> Release:
     """A release that tells its effects: the territory is so small that the gate would withhold them."""
     folder = tmp_path_factory.mktemp("told")
-    protocol = folder / "protocol.toml"
-    written = (ROOT / "protocol.toml").read_text(encoding="utf-8")
-    assert "share_matched = 0.9\n" in written
-    protocol.write_text(written.replace("share_matched = 0.9\n", "share_matched = 0.5\n"), encoding="utf-8")
+    protocol = protocol_with(folder, share_matched="0.5")
     assert run(landing, folder / "home", "--protocol", str(protocol)) == 0
     found = Release(folder / "home")
     assert len(found.headlines) >= 10, "nothing is told: nothing would be tested"
