@@ -7,6 +7,7 @@ another protocol, other units, another design or another estimator. What cannot 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -24,7 +25,7 @@ from pipeline.effects.difference import Difference
 from pipeline.effects.jackknife import Estimate
 from pipeline.effects.panel import panel_difference
 from pipeline.effects.rows import Row, withheld
-from pipeline.leave.step import forget
+from pipeline.leave.step import other_gap_rules
 from pipeline.matching.scores import stratum_columns
 from pipeline.matching.units import Design, Scored, score_units
 from pipeline.protocol import Protocol
@@ -65,16 +66,27 @@ def specifications(
         for name, description, attempt in _attempts(run.protocol, estimand):
             found = _possible(attempt, stated.get(estimand))
             rows.append(_row(run.protocol, name, estimand, description, found, held.get(estimand)))
-    for gap in GAPS:  # all leaves are rebuilt, once for both estimands
-        changed = run.protocol.model_copy(update={"leave": run.protocol.leave.model_copy(update={"gap_days": gap})})
-        units = _rebuilt(connection, changed, dates) if stated else None
-        for estimand in ESTIMANDS:
-            found = None
-            if units is not None and estimand in stated:
-                found = _variant(connection, changed, dates, units[estimand], estimand)
-            description = f"paid periods up to {gap} days apart are one leave"
-            rows.append(_row(run.protocol, f"gap_{gap}", estimand, description, found, held.get(estimand)))
-        forget(connection)
+    return rows + _gap_rows(connection, run.protocol, dates, set(stated), held)
+
+
+def _gap_rows(
+    connection: Connection, protocol: Protocol, dates: Calendar, stated: set[str], held: dict[str, str]
+) -> list[Row]:
+    """Rows under other gap rules: leaves are rebuilt, once for both estimands."""
+    rows: list[Row] = []
+    with other_gap_rules(connection, protocol) if stated else nullcontext() as under:
+        for gap in GAPS:
+            changed = protocol.model_copy(update={"leave": protocol.leave.model_copy(update={"gap_days": gap})})
+            units: dict[str, pa.Table] = {}
+            if under is not None:
+                under(changed)
+                units = _units(connection, changed, dates)
+            for estimand in ESTIMANDS:
+                found = None
+                if estimand in stated and estimand in units:
+                    found = _variant(connection, changed, dates, units[estimand], estimand)
+                description = f"paid periods up to {gap} days apart are one leave"
+                rows.append(_row(protocol, f"gap_{gap}", estimand, description, found, held.get(estimand)))
     return rows
 
 
@@ -236,12 +248,12 @@ def _variant(
         return None
 
 
-def _rebuilt(connection: Connection, protocol: Protocol, dates: Calendar) -> dict[str, pa.Table] | None:
-    """Units of both estimands under another gap rule; the rebuilt leaves stay until `forget`."""
+def _units(connection: Connection, protocol: Protocol, dates: Calendar) -> dict[str, pa.Table]:
+    """Units of both estimands under another protocol; none where the data cannot carry it."""
     try:
-        return whole.units_with_gap(connection, protocol, dates)
+        return whole.units_under(connection, protocol, dates)
     except whole.NOT_POSSIBLE:
-        return None
+        return {}
 
 
 def _found(difference: Difference) -> Found:

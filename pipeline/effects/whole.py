@@ -16,14 +16,13 @@ import pyarrow.parquet as pq
 from pipeline.database import Connection
 from pipeline.effects.difference import Difference, matched_difference
 from pipeline.effects.sample import MatchedSample
-from pipeline.leave.step import rebuild
 from pipeline.matching.propensity import PropensityError
 from pipeline.matching.units import Design, Matched, eligible, match_units
 from pipeline.protocol import Protocol
 from pipeline.run import Run
 from pipeline.study.cohort import Met, candidates, learn, learners, rows_of, score
 from pipeline.study.prognosis import PrognosisError
-from pipeline.study.step import COHORT, ESTIMANDS, Calendar, outcomes_of
+from pipeline.study.step import COHORT, ESTIMANDS, Calendar, days_after
 from pipeline.tables.intermediate import UNITS
 
 NOT_POSSIBLE = (PropensityError, PrognosisError)
@@ -41,15 +40,6 @@ def units_under(connection: Connection, protocol: Protocol, dates: Calendar) -> 
     return {name: rows_of(UNITS, score(units, prognosis), name) for name, units in found.items()}
 
 
-def units_with_gap(connection: Connection, protocol: Protocol, dates: Calendar) -> dict[str, pa.Table]:
-    """As `units_under`, leaves being rebuilt first under the protocol's own gap rule.
-
-    The views of the released leaves are covered by temporary tables until `pipeline.leave.step.forget` is called.
-    """
-    rebuild(connection, protocol)
-    return units_under(connection, protocol, dates)
-
-
 def released_units(run: Run, estimand: str) -> pa.Table:
     """Eligible units of one estimand as the release has them."""
     return eligible(pq.read_table(run.home.artefact(run.release, COHORT, "units")), estimand)
@@ -60,7 +50,7 @@ def days_difference(
 ) -> Difference:
     """Days on leave over a horizon, treated minus comparison, for any matching."""
     members = matched.members(estimand)
-    measured = outcomes_of(connection, protocol, dates, members, protocol.study.horizons_days[months])
+    measured = days_after(connection, dates, members, protocol.study.horizons_days[months])
     sample = MatchedSample.from_memberships(
         members["set_id"].to_numpy(),
         pc.equal(members["arm"], "treated").to_numpy(zero_copy_only=False),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -25,6 +26,8 @@ LINES_AT_ONCE = 25_000_000
 SOURCES = ("payment_lines", "persons", "employment")
 SQL = ("allowance_lines", "netted_lines", "leave_spells", "leave_days", "leave_payments", "leave_ends")
 """The `.sql` files in the order they run; each makes the table of its name."""
+NETTING, BY_GAP = SQL[:2], SQL[2:4]
+"""What does not hang on the gap rule and comes first; leaves and their days, which do."""
 WRITTEN = tuple(table for table in of_step(STEP) if table.name in SQL)
 """Tables written part by part."""
 
@@ -54,6 +57,28 @@ def rebuild(connection: Connection, protocol: Protocol) -> Window:
     _kinds(connection)
     _rebuild(connection, parameters(protocol, window))
     return window
+
+
+@contextmanager
+def other_gap_rules(connection: Connection, protocol: Protocol) -> Iterator[Callable[[Protocol], None]]:
+    """Leaves and their days under one gap rule after another; the released ones show again at the end.
+
+    Lines are netted once for all rules. What was paid does not hang on the rule, and how leaves ended is not told.
+
+    Yields:
+        A function that makes the temporary tables `leave_spells` and `leave_days` under a protocol's gap rule.
+    """
+    window, _ = observed(connection, protocol)
+    _kinds(connection)
+    try:
+        _rebuild(connection, parameters(protocol, window), NETTING)
+
+        def under(changed: Protocol) -> None:
+            _rebuild(connection, parameters(changed, window), BY_GAP)
+
+        yield under
+    finally:
+        forget(connection)
 
 
 def rebuild_spells(connection: Connection, protocol: Protocol) -> Iterator[int]:

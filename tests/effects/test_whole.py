@@ -14,7 +14,7 @@ from pipeline import database
 from pipeline.database import Connection
 from pipeline.effects import whole
 from pipeline.effects.difference import Difference
-from pipeline.leave.step import forget
+from pipeline.leave.step import BY_GAP, other_gap_rules, rebuild
 from pipeline.matching.units import Design, match_units
 from pipeline.protocol import Protocol
 from pipeline.study.step import DESIGNATED, Calendar
@@ -59,17 +59,30 @@ def test_the_released_leaves_show_again_after_another_gap_rule() -> None:
     end = world.leave(1, "2022-01-01", 30, risk="work_injury")
     world.leave(1, after(end, 6), 30, risk="work_injury")  # five days apart
     with database.connect() as connection:
-        dates = world.open(connection)
+        world.open(connection)
         for name in ("leave_spells", "leave_days", "leave_payments"):  # as views, the way a step opens them
             connection.execute(f"CREATE TABLE released_{name} AS FROM {name}")
             connection.execute(f"DROP TABLE temp.{name}")
             connection.execute(f"CREATE VIEW {name} AS FROM released_{name}")
-        rule = PROTOCOL.leave.model_copy(update={"gap_days": 7})
-        with pytest.raises(whole.NOT_POSSIBLE):  # nobody to learn the prognosis from
-            whole.units_with_gap(connection, PROTOCOL.model_copy(update={"leave": rule}), dates)
-        assert database.count(connection, "leave_spells") == 1
-        forget(connection)
+        counted = []
+        with other_gap_rules(connection, PROTOCOL) as under:
+            for days in (7, 0, 30):
+                under(PROTOCOL.model_copy(update={"leave": PROTOCOL.leave.model_copy(update={"gap_days": days})}))
+                counted.append(database.count(connection, "leave_spells"))
+        assert counted == [1, 2, 1]
         assert database.count(connection, "leave_spells") == 2
+
+
+def test_another_gap_rule_gives_the_leaves_and_days_that_a_release_under_it_has(territory: Opened) -> None:
+    connection, _ = territory
+    changed = PROTOCOL.model_copy(update={"leave": PROTOCOL.leave.model_copy(update={"gap_days": 30})})
+    with other_gap_rules(connection, PROTOCOL) as under:
+        under(changed)
+        here = [connection.sql(f"SELECT * FROM {name} ORDER BY ALL").fetchall() for name in BY_GAP]
+    rebuild(connection, changed)
+    released = [connection.sql(f"SELECT * FROM {name} ORDER BY ALL").fetchall() for name in BY_GAP]
+    rebuild(connection, PROTOCOL)  # as the fixture had it
+    assert here == released
 
 
 def test_a_variant_differs_from_the_protocol_only_in_who_is_compared(territory: Opened) -> None:
