@@ -11,7 +11,7 @@ from pipeline.protocol import Matching
 from pipeline.study.covariates import bands
 
 Int = NDArray[np.int64]
-EXACT = ("risk", "ald", "sex", "status", "start_quarter", "elapsed_band")
+EXACT = ("risk", "ald", "part_time_begun", "sex", "status", "start_quarter", "elapsed_band")
 """Never given up; the age band and the sector give way where candidates are too few."""
 
 

@@ -101,9 +101,10 @@ def find_accompanied(connection: Connection, met: Met = "first_contact") -> dict
 
 
 def look_back(connection: Connection, values: dict[str, object]) -> None:
-    """Tables `standing` and `history`, the same for both estimands."""
+    """Tables `standing`, `history` and `part_time_starts`, the same for both estimands."""
     standing(connection)
-    database.create(connection, "history", database.sql(__file__, "history"), values)
+    for name in ("history", "part_time_starts"):
+        database.create(connection, name, database.sql(__file__, name), values)
 
 
 def standing(connection: Connection) -> None:

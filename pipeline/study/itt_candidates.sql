@@ -25,5 +25,7 @@ SELECT
     CAST($trigger_days AS BIGINT) AS elapsed,
     NULL::BIGINT AS first_elapsed,
     NULL::BIGINT AS last_elapsed,
-    NULL::VARCHAR AS platform_department
+    NULL::VARCHAR AS platform_department,
+    coalesce(part_time_since < time_zero, false) AS part_time_begun
 FROM chosen
+LEFT JOIN part_time_starts USING (person, spell_number)

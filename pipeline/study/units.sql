@@ -43,6 +43,7 @@ SELECT
     year(start_date) || '-Q' || quarter(start_date) AS start_quarter,
     risk,
     ald,
+    part_time_begun,
     sex,
     age,
     status,

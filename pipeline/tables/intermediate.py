@@ -232,6 +232,7 @@ UNITS = _table(
     _("start_quarter", T, "trimestre de début", "quarter of the start"),
     RISK,
     _("ald", B, "ALD", "long-term illness", SA),
+    _("part_time_begun", B, "temps partiel thérapeutique commencé", "therapeutic part-time begun", SA),
     _("sex", T, "sexe", "sex", QI, codes=c.SEX),
     _("age", N, "âge", "age", QI, unit="year"),
     _("status", T, "statut", "status", QI, codes=c.STATUS),

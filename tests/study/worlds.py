@@ -98,17 +98,25 @@ class World:
         self.rows["payment_lines"] += rows
         return self
 
-    def leave(self, person: int, start: str | dt.date, days: int, risk: str = "sickness", rate: int = 35) -> dt.date:
-        """A leave of so many days, waiting days included, paid fortnight by fortnight; returns its last day."""
+    def leave(
+        self, person: int, start: str | dt.date, days: int, risk: str = "sickness", rate: int = 35,
+        part_time_from: int | None = None,
+    ) -> dt.date:  # fmt: skip
+        """A leave of so many days, waiting days included, paid fortnight by fortnight; returns its last day.
+
+        From the elapsed day `part_time_from` on it is paid as therapeutic part-time.
+        """
         start = day(start)
         last = after(start, days - 1)
         first = start
         if risk == "sickness":
             first = after(start, 3)
             self.lines(line(person, start, after(start, 2), 6011, risk=risk))
+        part_time = after(last, 1) if part_time_from is None else after(start, part_time_from)
         while first <= last:
-            until = min(after(first, 13), last)
-            self.lines(line(person, first, until, risk=risk, amount=rate * ((until - first).days + 1)))
+            until = min(after(first, 13), last if first >= part_time else min(last, after(part_time, -1)))
+            code = 6117 if first >= part_time else 6111
+            self.lines(line(person, first, until, code, risk=risk, amount=rate * ((until - first).days + 1)))
             first = after(until, 1)
         return last
 
