@@ -39,7 +39,7 @@ def test_the_study_measures_the_observed_path_exactly(tmp_path: Path) -> None:
             members = pa.table(
                 {
                     "member": pa.array(range(len(treated)), type=pa.int64()),
-                    **{name: treated[name] for name in ("person", "time_zero", "wage")},
+                    **{name: treated[name] for name in ("person", "time_zero", "wage", "status")},
                 }
             )
             events = events_of(connection, run.protocol, dates, members).to_pandas().set_index("member")
