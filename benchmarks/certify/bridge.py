@@ -30,7 +30,7 @@ from pipeline.simulation.register import Identities, beneficiaires, draw_identit
 from pipeline.simulation.reports import SCHEMAS, draw_programme, platform_rows
 from pipeline.simulation.world import World
 from pipeline.study import sectors
-from pipeline.study.step import DESIGNATED, Calendar, calendar
+from pipeline.study.step import AGREED_CASES, DESIGNATED, Calendar, calendar
 from pipeline.tables import codes as c
 from pipeline.tables.intermediate import of_step
 from pipeline.tables.model import Code
@@ -80,7 +80,8 @@ def open_world(connection: Connection, world: World, protocol: Protocol, number:
             connection.execute(f"CREATE TABLE memory.main.{table.name} AS SELECT {table.select} FROM temp.{table.name}")
     forget(connection)
     connection.execute(sectors.macro())
-    connection.execute(DESIGNATED)
+    for view in (DESIGNATED, AGREED_CASES):
+        connection.execute(view)
     return calendar(connection, protocol, window)
 
 

@@ -45,9 +45,8 @@ def uptake(connection: Connection, protocol: Protocol, itt: Analysis) -> Uptake:
     """Share of the treated accompanied within the primary horizon: first contact before its end, and agreement."""
     connection.register("members", itt.members.select(["member", "person", "time_zero"]))
     listed = connection.execute(
-        "SELECT DISTINCT m.member FROM members AS m JOIN reports AS r USING (person) JOIN agreements AS a "
-        "USING (person, case_number) WHERE a.scope = 'accompaniment' AND a.event = 'agreement' "
-        "AND r.first_contact_date < m.time_zero + CAST($days AS INTEGER)",
+        "SELECT DISTINCT m.member FROM members AS m JOIN reports AS r USING (person) JOIN agreed_cases "
+        "USING (person, case_number) WHERE r.first_contact_date < m.time_zero + CAST($days AS INTEGER)",
         {"days": protocol.study.primary_horizon_days},
     ).fetchall()
     accompanied: BoolArray = np.isin(itt.members["member"].to_numpy(), [member for (member,) in listed])

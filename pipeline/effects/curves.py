@@ -24,7 +24,7 @@ from pipeline.effects.sample import BoolArray, FloatArray, IntArray, MatchedSamp
 from pipeline.effects.survival import state_probabilities
 from pipeline.study.states import FULL_LEAVE, NOT_OBSERVED, PART_TIME
 
-_WEEKS_AT_ONCE = 16  # bounds memory to rows × 16 numbers, three times
+_MOMENTS_AT_ONCE = 16  # bounds memory to rows × 16 numbers, three times
 
 
 @dataclass(frozen=True)
@@ -214,8 +214,8 @@ def _shares(
     rows, columns = table.arm_rows(treated), state.shape[1]
     whole = np.empty((len(least), columns))
     without = np.empty((table.department.size, len(least), columns))
-    for first in range(0, columns, _WEEKS_AT_ONCE):
-        block = slice(first, first + _WEEKS_AT_ONCE)
+    for first in range(0, columns, _MOMENTS_AT_ONCE):
+        block = slice(first, first + _MOMENTS_AT_ONCE)
         states = state[rows, block]
         observed = states != NOT_OBSERVED
         if np.any(observed & (states > PART_TIME)):

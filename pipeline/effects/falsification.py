@@ -23,6 +23,7 @@ from pipeline.effects.analysis import Analysis
 from pipeline.effects.difference import Difference, matched_difference
 from pipeline.effects.placebo import Placebo, PlaceboVerdict, placebo_family
 from pipeline.effects.sample import BoolArray, FloatArray
+from pipeline.leave.window import months_after
 from pipeline.protocol import Protocol
 from pipeline.run import Run
 from pipeline.study.step import ESTIMANDS, Calendar, open_study
@@ -114,7 +115,7 @@ def prior_days(
         float64[n] days, and bool[n]: payment lines reach back that far. They are whole from the month after the first
         one delivered on, as for `Calendar.history_from`.
     """
-    lines_from = whole.months_before(dates.history_from, protocol.study.history_months)
+    lines_from = months_after(dates.history_from, -protocol.study.history_months)
     members = pa.table(
         {"member": found.members["member"], "person": found.members["person"], "start_date": found.units["start_date"]}
     )

@@ -295,7 +295,7 @@ def _interactions(protocol: Protocol, estimand: str, found: Analysis | None, rea
 def _coherence(
     connection: Connection, protocol: Protocol, opened: dict[str, Analysis], held: dict[str, str]
 ) -> dict[str, Row]:
-    """What the synthesis says beside the effects: the share accompanied, the coherence line, the complier effect."""
+    """The share accompanied, which the synthesis says; the coherence and the complier effect, for the run's report."""
     rule, months = protocol.inference, protocol.study.primary_horizon_months
     if "ITT" not in opened:
         return {"uptake": {"n_treated": 0, "n_accompanied": 0}, "coherence": {}, "complier": {}}

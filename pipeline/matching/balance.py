@@ -13,8 +13,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from pipeline.matching.problem import Bool, Float64, Int64
-from pipeline.matching.result import MatchedPairs, effective_sample_size
-from pipeline.matching.strata import StrataResult
+from pipeline.matching.result import GroupedComparison, effective_sample_size
 
 Group = TypeVar("Group", bound=Hashable)
 
@@ -124,7 +123,7 @@ def balance_by_group(
     covariates: Float64,
     names: Sequence[str],
     treated: Bool,
-    result: MatchedPairs | StrataResult,
+    result: GroupedComparison,
     groups: Mapping[Group, Bool],
 ) -> dict[Group, BalanceTable]:
     """Balance of the treated of each group (département, stratum) against their own matched controls.

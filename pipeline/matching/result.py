@@ -121,6 +121,26 @@ class Comparison(ABC):
         return "\n".join(lines)
 
 
+class GroupedComparison(Comparison):
+    """A comparison in which controls belong to treated units, in sets or strata: part of the treated has its own."""
+
+    @abstractmethod
+    def control_weights_of(self, treated: Bool) -> Float64:
+        """Control weights that stand for some treated units only (one département, one subgroup).
+
+        Args:
+            treated: bool[n_treated], the treated units whose sets or strata count.
+
+        Returns:
+            float64[n_control].
+        """
+
+    @cached_property
+    def control_weights(self) -> Float64:
+        """float64[n_control]: those of all treated units; they sum to the number kept."""
+        return self.control_weights_of(np.ones(len(self.treated_weights), dtype=np.bool_))
+
+
 @dataclass(frozen=True, eq=False)
 class Pairs:
     """One row per matched pair, ordered by set and round; all int64[n_pairs].
@@ -141,7 +161,7 @@ class Pairs:
         return len(self.treated)
 
 
-class MatchedPairs(Comparison):
+class MatchedPairs(GroupedComparison):
     """A comparison in matched sets: `MatchResult`, and several of them read as one (`JoinedResult`).
 
     Attributes:
@@ -182,23 +202,8 @@ class MatchedPairs(Comparison):
         """float64[n_treated]: 1 for the matched, 0 for the others."""
         return self.matched.astype(np.float64)
 
-    @cached_property
-    def control_weights(self) -> Float64:
-        """float64[n_control]: 1/k in each set, summed over the sets a control serves in.
-
-        Sums to the number of matched treated units. `scaled_control_weights` gives MatchIt's scale.
-        """
-        return self.control_weights_of(np.ones(self.n_treated, dtype=np.bool_))
-
     def control_weights_of(self, treated: Bool) -> Float64:
-        """Control weights from the sets of some treated units only (one département, one subgroup).
-
-        Args:
-            treated: bool[n_treated], the treated units whose sets count.
-
-        Returns:
-            float64[n_control].
-        """
+        """1/k in each set, summed over the sets a control serves in; `scaled_control_weights` gives MatchIt's scale."""
         kept = treated[self.pairs.treated]
         # Summed size by size, 1/k last: whole counts add up exactly, so pair order cannot touch the last bit.
         set_size = np.bincount(self.pairs.set_id)[self.pairs.set_id]

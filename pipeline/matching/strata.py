@@ -6,12 +6,11 @@ Iacus, King & Porro 2012, Political Analysis 20:1, with the defaults of MatchIt 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from pipeline.matching.problem import Bool, Float64, Int64
-from pipeline.matching.result import Comparison, UnmatchedReason, refuse, require
+from pipeline.matching.result import GroupedComparison, UnmatchedReason, refuse, require
 
 Cutpoints = int | str | Sequence[float]
 """How a number is cut: so many bins of equal width between its smallest and largest value (0: not cut at all, 1: not
@@ -21,7 +20,7 @@ STURGES = "sturges"
 
 
 @dataclass(frozen=True, eq=False)
-class StrataResult(Comparison):
+class StrataResult(GroupedComparison):
     """Units in strata that hold both arms.
 
     Attributes:
@@ -52,20 +51,8 @@ class StrataResult(Comparison):
         """float64[n_treated]: 1 for treated units whose cell holds a control."""
         return (self.stratum_treated >= 0).astype(np.float64)
 
-    @cached_property
-    def control_weights(self) -> Float64:
-        """float64[n_control]: treated over control units of the stratum."""
-        return self.control_weights_of(np.ones(len(self.stratum_treated), dtype=np.bool_))
-
     def control_weights_of(self, treated: Bool) -> Float64:
-        """Control weights that stand for some treated units only (one département, one subgroup).
-
-        Args:
-            treated: bool[n_treated].
-
-        Returns:
-            float64[n_control].
-        """
+        """Treated over control units of the stratum."""
         own = self.stratum_treated[treated & (self.stratum_treated >= 0)]
         kept = self.stratum_control >= 0
         theirs = self.stratum_control[kept]

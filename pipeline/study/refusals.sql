@@ -3,7 +3,7 @@
 WITH refused AS (
     SELECT a.person, min(a.event_date) AS refusal_date
     FROM agreements AS a
-    ANTI JOIN (SELECT person FROM agreements WHERE scope = 'accompaniment' AND event = 'agreement') AS g USING (person)
+    ANTI JOIN agreed_cases AS g USING (person)
     WHERE a.scope = 'accompaniment' AND a.event = 'refusal'
     GROUP BY a.person
 )

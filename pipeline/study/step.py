@@ -35,6 +35,13 @@ DESIGNATED = """
            CASE WHEN bool_or(closing_date IS NULL) THEN NULL ELSE max(closing_date) END AS closing_date
     FROM platforms GROUP BY department_code"""
 """A département with several platforms over time is open from the first opening to the last closing."""
+AGREED_CASES = """
+    CREATE OR REPLACE TEMP VIEW agreed_cases AS
+    SELECT person, case_number, min(event_date) AS agreement_date
+    FROM agreements
+    WHERE scope = 'accompaniment' AND event = 'agreement'
+    GROUP BY person, case_number"""
+"""Cases whose accompaniment was agreed, and when first: nobody else is accompanied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +82,14 @@ def calendar(connection: Connection, protocol: Protocol, window: Window) -> Cale
 
 
 def open_study(connection: Connection, home: Home, release: str) -> None:
-    """Views of everything the study reads, and the macro `sector_of`."""
+    """Views of everything the study reads, the views `designated` and `agreed_cases`, and the macro `sector_of`."""
     for name, path in pseudonymised(home, release).items():
         database.view(connection, name, path)
     for table in of_step(LEAVE):
         database.view(connection, table.name, home.artefact(release, LEAVE, table.name))
     connection.execute(sectors.macro())
-    connection.execute(DESIGNATED)
+    for view in (DESIGNATED, AGREED_CASES):
+        connection.execute(view)
 
 
 def days_after(connection: Connection, dates: Calendar, members: pa.Table, days: int) -> pa.Table:

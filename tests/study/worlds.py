@@ -23,7 +23,7 @@ from pipeline.leave.step import rebuild
 from pipeline.protocol import Protocol
 from pipeline.run import Run
 from pipeline.study import sectors
-from pipeline.study.step import DESIGNATED, Calendar, calendar
+from pipeline.study.step import AGREED_CASES, DESIGNATED, Calendar, calendar
 from pipeline.tables.intermediate import of_step
 
 RELEASE = "2024-06"
@@ -185,7 +185,8 @@ class World:
             connection.register(name, table)
         window = rebuild(connection, protocol)
         connection.execute(sectors.macro())
-        connection.execute(DESIGNATED)
+        for view in (DESIGNATED, AGREED_CASES):
+            connection.execute(view)
         return calendar(connection, protocol, window)
 
 

@@ -1,13 +1,7 @@
 -- One row per accompanied person: its first case whose accompaniment was agreed, with the dates of its milestones.
 -- A person counts once, so that cells of persons add up over platforms and quarters.
 CREATE OR REPLACE TEMP TABLE cases AS
-WITH agreed AS (
-    SELECT person, case_number, min(event_date) AS agreement_date
-    FROM agreements
-    WHERE scope = 'accompaniment' AND event = 'agreement'
-    GROUP BY person, case_number
-),
-described AS (
+WITH described AS (
     SELECT
         r.person,
         r.case_number,
@@ -25,7 +19,7 @@ described AS (
         min_by(coalesce(r.pathology, 'not_given'), r.report_number) AS pathology,
         max_by(r.exit, r.report_number) FILTER (WHERE r.exit_date IS NOT NULL) AS exit
     FROM reports AS r
-    JOIN agreed AS a USING (person, case_number)
+    JOIN agreed_cases AS a USING (person, case_number)
     GROUP BY r.person, r.case_number, a.agreement_date
 ),
 first_case AS (
