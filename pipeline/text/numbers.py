@@ -48,8 +48,8 @@ _URL = re.compile(
 _CODE = re.compile(
     r"\b(?:(?:IPP|NIP|NDA|IEP|NIR|INS|RPPS|ADELI|FINESS|SIRET|SIREN|NUDOS|bip|dect|matricule|immatriculation)\b|"
     r"(?:n°|nº|num[eé]ro|num\.|r[eé]f(?:[eé]rence)?\b|dossier|poste|tel\b|t[eé]l(?:[eé]phone)?\b|code|bo[iî]te)|\bno\b)"
-    r"[ ]?(?:(?:patient|dossier|s[eé]jour|de|du|d'|interne|externe|administratif|permanent|\(?IPP\)?|\(?NDA\)?|s[eé]cu|n°|nº)[ ]?)"
-    r"{0,3}[ ]?[:.#=]?[ ]{0,2}"
+    r"[ ]?(?:(?:patient|dossier|s[eé]jour|de|du|d'|interne|externe|administratif|permanent|\(?IPP\)?|\(?NDA\)?|"
+    r"s[eé]cu|n°|nº)[ ]?){0,3}[ ]?[:.#=]?[ ]{0,2}"
     r"(?P<code>(?=[A-Za-z\-/.]{0,6}\d)[0-9A-Za-z](?:[\-/.]?[0-9A-Za-z]){2,30})",
     re.IGNORECASE,
 )
