@@ -55,6 +55,8 @@ _KEPT_AFTER_CIVILITY = frozenset(
         "juge",
     ]
 )
+_BETWEEN = frozenset(("a", "à", "au", "aux", "et", "en", "y", "sur", "sous"))
+"""Particles that join two names more often than they stand inside one."""
 _UNITS_AFTER_DIGITS = frozenset(["er", "ere", "eme", "e", "nd", "nde", "h", "g", "m", "l", "j", "s"])
 
 
@@ -107,7 +109,10 @@ class Reading:
     def spans(self) -> Iterator[Span]:
         """The findings; neighbouring tokens of one label are one span."""
         for i, (label, score) in self.marks.items():
-            yield Span(self.start[i], self.end[i], label, score)
+            end = self.end[i]
+            if self.kind[i] & Is.SINGLE and self.gaps[i + 1][:1] == ".":  # the point belongs to an initial
+                end += 1
+            yield Span(self.start[i], end, label, score)
         yield from self.extra
 
 
@@ -181,7 +186,10 @@ class _Reader:
                 self._name(i, kind)
             elif kind & (Is.EPONYM | Is.CUED_EPONYM) and self._eponym(i, kind):
                 return
-            elif not kind & READABLE:
+            elif kind & READABLE:
+                if not kind & (Is.FUNCTION | Is.CAPITALISED) and self._born(i):
+                    self.mark(i, Label.PERSON, 0.6)
+            else:
                 self.mark(i, Label.PERSON if len(word) > 3 else Label.UNKNOWN, 0.5)
 
     def _judge_lower(self, i: int, kind: int, word: str) -> None:
@@ -201,8 +209,18 @@ class _Reader:
             self._name(i, kind)
         elif not kind & READABLE:
             self.mark(i, Label.PERSON, 0.5)
-        elif not kind & (Is.FUNCTION | Is.CAPITALISED | Is.MONTH | Is.CIVILITY | Is.EPONYM) and not self.r.opens(i):
+        elif not kind & (Is.FUNCTION | Is.CAPITALISED | Is.MONTH | Is.CIVILITY | Is.EPONYM) and (
+            not self.r.opens(i) or self._born(i)
+        ):
             self.mark(i, Label.PERSON, 0.35)
+
+    def _born(self, i: int) -> bool:
+        """Whether `né(e)` follows: what stands before it is a name."""
+        return (
+            i + 1 < self.n
+            and fold(self.word[i + 1]) in ("ne", "nee", "nes", "nees")
+            and self.r.gap(i + 1) in (" ", ", ", " (")
+        )
 
     def _name(self, i: int, kind: int) -> None:
         if kind & Is.FIRST:
@@ -281,6 +299,8 @@ class _Reader:
                 ):
                     return
                 if j > begun and kind & Is.TITLE and kind & Is.FUNCTION and not kind & Is.PARTICLE:
+                    return
+                if j > begun and kind & (Is.NAMING | Is.ROLE) and not kind & NAME:
                     return
                 if j == begun and kind & Is.FUNCTION and not kind & Is.PARTICLE and not kind & Is.CAPS:
                     return
@@ -467,7 +487,7 @@ class _Reader:
         following = self.kind[i + 1] if near else 0
         named = following & CAPITAL and not following & (Is.FUNCTION | Is.ACRONYM | Is.CAPITALISED)
         article = following & CAPITAL and following & Is.PARTICLE
-        if (size == 5 and (named or article or following & (Is.CAPS | Is.TITLE | Is.TOWN))) or (
+        if (size == 5 and (named or article or following & Is.TOWN)) or (
             size == 4 and (named or article) and not 1900 <= int(word) <= 2100
         ):
             self.mark(i, Label.POSTCODE, 0.8)
@@ -618,6 +638,13 @@ class _Reader:
                     self.mark(j, label, min(score, 0.5))
                     waiting.append(j)
                     done.add(j)
+        # A title is masked with its name: it tells the sex, and "Dr" a profession in a small town.
+        for i in [i for i in self.r.look if self.kind[i] & Is.CIVILITY and i not in marks]:
+            j = i + 1
+            while j < self.n and j not in marks and self.kind[j] & Is.PARTICLE and j - i < 3:
+                j += 1
+            if j < self.n and j in marks and marks[j][0] is Label.PERSON and _CUE_GAP.fullmatch(self.r.gap(i + 1)):
+                self._cover(list(range(i, j)), 0.5)
         # Particles in lower case between two names.
         for i in sorted(marks):
             j = i + 1
@@ -637,7 +664,7 @@ class _Reader:
                 and self.r.gap(j) in (" ", "-", "'")
             ):
                 inside = [self.word[k] for k in range(i + 1, j)]
-                if inside not in (["a"], ["au"], ["et"], ["en"], ["y"]) or self.r.gap(i + 1) == "-":
+                if self.r.gap(i + 1) == "-" or not _BETWEEN.intersection(inside):
                     self._cover(list(range(i + 1, j)), 0.4, marks[i][0])
 
     def _belongs(self, i: int, j: int, gap: str) -> bool:
@@ -649,6 +676,8 @@ class _Reader:
             return bool(mine & CAPITAL) and (kind & CAPITAL != 0 or bool(kind & Is.PARTICLE))
         if gap == "":
             return bool(kind & CAPITAL)
+        if kind & Is.LOWER and kind & (Is.FIRST | Is.SURNAME):
+            return gap == " " and self.marks[i][0] is Label.PERSON and self.marks[i][1] >= 0.5
         if not kind & CAPITAL or not mine & CAPITAL:
             return False
         if kind & Is.SINGLE:
@@ -660,7 +689,7 @@ class _Reader:
         if kind & (Is.CIVILITY | Is.ACRONYM | Is.CAPITALISED | Is.ROLE | Is.NAMING | Is.DRUG | Is.EPONYM):
             return False
         if kind & Is.FUNCTION:
-            return bool(j < i and kind & Is.PARTICLE and gap != ". " and (kind & Is.CAPS or not self.r.opens(j)))
+            return bool(j < i and kind & Is.PARTICLE and gap != ". " and self.word[j].lower() not in _BETWEEN)
         if gap == ". ":
             return False
         if kind & Is.TITLE and self.r.opens(j) and j < i:
