@@ -42,7 +42,7 @@ THRESHOLDS = (0.3, 0.7, 1.0)
 EFFORT = 6_000_000_000
 """Elementary steps of the local search; a step is about a nanosecond."""
 
-LATTICE = 100_000
+LATTICE = 30_000
 """Nodes of a lattice that is visited whole, if that takes no more than `VISITS` too; a larger one is sampled."""
 
 VISITS = 10_000_000_000
