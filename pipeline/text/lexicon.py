@@ -118,10 +118,24 @@ _OTHER_FORMS = tuple(
     (ending, tuple(others.split()))
     for ending, _, others in (
         rule.partition(" ")
-        for rule in (
-            "al aux|au aux|ail aux|eu eux|ou oux|eux euse euses|f ve ves|el elle elles|il ille illes|en enne ennes|"
-            "on onne onnes|et ette ettes|eur euse euses rice rices|x sse sses|s sse sses|c che ches que ques"
-        ).split("|")
+        for rule in [
+            "al aux",
+            "au aux",
+            "ail aux",
+            "eu eux",
+            "ou oux",
+            "eux euse euses",
+            "f ve ves",
+            "el elle elles",
+            "il ille illes",
+            "en enne ennes",
+            "on onne onnes",
+            "et ette ettes",
+            "eur euse euses rice rices",
+            "x sse sses",
+            "s sse sses",
+            "c che ches que ques",
+        ]
     )
 )
 
