@@ -29,6 +29,7 @@ STOP_LOOKING_BACK = 4  # words between a denial and the word that says a difficu
 CORRECTED = 7  # letters from which a word of the lists is recognised with a swapped or doubled letter
 LONG = 10  # ... and with any one slip
 LONGEST_WORD = 30
+LONG_SENTENCE = 200  # words from which a sentence ends at its next comma, so that cost stays linear
 
 SENTENCE_ENDS = frozenset(".;!?\n")
 LISTING = frozenset({",", "/", "(", ")", "-", ":", "et", "ou", "puis", "ni", "ainsi", "ensuite"})
@@ -39,7 +40,7 @@ CONNECTORS = frozenset(
     "de d du des la le les l un une et ou a au aux en son sa ses leur leurs par pour avec avoir ce cette ces m s se ne n que qu y".split()
 )
 _MENTIONS = frozenset({"obstacle", "action", "beside", "fine", "leads"})
-_PRECEDENCE = {**dict.fromkeys(_MENTIONS, 0), "void": 1, "open": 1}
+_PRECEDENCE = {**dict.fromkeys({*_MENTIONS, "neutral"}, 0), "void": 1, "open": 1}
 _ON_ACTIONS = frozenset({"refused", "refused_it", "again", "done", "applied", "planned", "open", "not_yet"})
 _APPOSED = frozenset({"refused", "refused_it", "done", "applied", "planned", "over"})
 APPLICATIONS = frozenset({"disabled_worker_application", "invalidity_application", "financial_aid"})
@@ -155,6 +156,7 @@ class Codebook:
                 for source in sources if isinstance(sources, list) else []:
                     self.themes_of[source].append(code)
         self._never_corrected = tuple(str(content["words"]["never_corrected"]).replace(";", " ").split())
+        self._add(str(content["words"]["neutral"]), "neutral", "")
         for cue, patterns in content["cue"].items():
             self._add(str(patterns), cue, "")
         self._slips: defaultdict[str, set[str]] = defaultdict(set)
@@ -229,11 +231,11 @@ class Codebook:
         by_cues: set[int] = set()
         kept = []
         for one in found:
-            if one.pattern.code:  # the same words may say two things ("aide alimentaire"); other overlaps give way
+            if one.pattern.code or one.pattern.kind == "neutral":  # the same words may say two things ("aide alimentaire"); other overlaps give way
                 if any(by_mentions.get(position, one.at) != one.at for position in one.at):
                     continue
                 by_mentions |= dict.fromkeys(one.at, one.at)
-                if self.family[one.pattern.code] is Family.ACTION:
+                if self.family.get(one.pattern.code) is not Family.OBSTACLE:
                     by_actions.update(one.at)
             elif one.pattern.kind != "problem":  # a word of difficulty serves many
                 # What is refused or done bears on actions alone: it may be a word of a difficulty ("l'employeur refuse").
@@ -241,7 +243,8 @@ class Codebook:
                 if not by_cues.isdisjoint(one.at) or any(position in mentions for position in one.at):
                     continue
                 by_cues.update(one.at)
-            kept.append(one)
+            if one.pattern.kind != "neutral":
+                kept.append(one)
         return sorted(kept, key=lambda one: (one.start, one.end, one.pattern.kind, one.pattern.code))
 
 
@@ -377,7 +380,7 @@ def _sentences(text: str) -> Iterator[list[str]]:
     text = _SHORTENED.sub(r"\1 ", text)
     sentence: list[str] = []
     for token in _TOKEN.findall(text):
-        if token in SENTENCE_ENDS:
+        if token in SENTENCE_ENDS or (len(sentence) >= LONG_SENTENCE and (token in LISTING or len(sentence) > 1.5 * LONG_SENTENCE)):
             if sentence:
                 yield sentence
             sentence = []
@@ -389,12 +392,13 @@ def _sentences(text: str) -> Iterator[list[str]]:
 
 def _clauses(tokens: list[str], found: list[_Found]) -> list[_Clause]:
     """Clauses of a sentence with what is found in them, grouped where a list carries a cue on."""
-    inside = {position for one in found for position in one.at}
+    inside = {position for one in found if one.pattern.code or tokens[one.start] != "ni" for position in one.at}
     clauses = [_Clause(0, 0, "")]
     for position, token in enumerate(tokens):
         if (token in LISTING or token in TURNS) and (position not in inside or token in "(),/:"):
             clauses[-1].end = position
-            clauses.append(_Clause(position + 1, position + 1, token))
+            begins = position + (token != "ni")  # "ni" denies what it opens
+            clauses.append(_Clause(begins, begins, token))
     clauses[-1].end = len(tokens)
     current = 0
     for one in found:
@@ -426,23 +430,25 @@ def _judge(book: Codebook, mention: _Found, number: int, clauses: list[_Clause],
     heading = _heading(number, clauses)
     cues = [cue for clause in group for cue in clause.cues] + [cue for cue in heading if cue not in own.cues]
     here = _Bearing(mention, own, cues, heading)
-    follows_field = number + 1 < len(clauses) and clauses[number + 1].opened_by == ":" and mention.end >= own.end - 2
-    value = clauses[number + 1] if follows_field else None
+    value = _value(mention, number, clauses)
+    first = tokens[value.start] if value is not None and value.start < value.end else ""
     if book.family[mention.pattern.code] is Family.ACTION:
-        if value is not None and tokens[value.start : value.start + 1] and tokens[value.start] in DENIED_ACTION:
-            return Status.NEGATED
-        return _judge_action(here, value)
-    if mention.pattern.kind == "fine":
-        return Status.NEGATED
-    nil = value is not None and any(cue.pattern.kind == "nil" and cue.start == value.start for cue in value.cues)
-    nil = nil or (value is not None and tokens[value.start : value.start + 1] and tokens[value.start] in DENIED_ACTION)  # type: ignore[assignment]
-    if nil:
+        return Status.NEGATED if first in DENIED_ACTION else _judge_action(here, value)
+    opening = {cue.pattern.kind for cue in value.cues if cue.start == value.start} if value is not None else set()
+    if mention.pattern.kind == "fine" or first in DENIED_ACTION or opening & {"nil", "absent", "not_so"}:
         return Status.NEGATED
     if mention.pattern.kind == "beside" and not here.any("problem"):
         return None
     if here.forward("if", crossing=False):
         return None
     return Status.NEGATED if _denied_obstacle(here) else Status.PRESENT
+
+
+def _value(mention: _Found, number: int, clauses: list[_Clause]) -> _Clause | None:
+    """The clause that fills in a field named by the mention ("Fatigue : non")."""
+    following = clauses[number + 1] if number + 1 < len(clauses) else None
+    filled = following is not None and following.opened_by == ":" and mention.end >= clauses[number].end - 2
+    return following if filled else None
 
 
 def _heading(number: int, clauses: list[_Clause]) -> list[_Found]:
