@@ -14,7 +14,7 @@ import tomllib
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache, lru_cache
 from itertools import pairwise, product
@@ -29,27 +29,30 @@ STOP_LOOKING_BACK = 4  # words between a denial and the word that says a difficu
 CORRECTED = 7  # letters from which a word of the lists is recognised with a swapped or doubled letter
 LONG = 10  # ... and with any one slip
 LONGEST_WORD = 30
+LONGEST_FIELD = 5  # words of a field's name ("Projet professionnel : aucun")
 LONG_SENTENCE = 200  # words from which a sentence ends at its next comma, so that cost stays linear
 
 SENTENCE_ENDS = frozenset(".;!?\n")
 LISTING = frozenset({",", "/", "(", ")", "-", ":", "et", "ou", "puis", "ni", "ainsi", "ensuite"})
-TURNS = frozenset(
-    "mais revanche contre malgre car parce puisque sauf tandis qui dont lorsque quand >".split()
-)
+TURNS = frozenset("mais revanche contre malgre car parce puisque sauf tandis qui dont lorsque quand >".split())
 CONNECTORS = frozenset(
     "de d du des la le les l un une et ou a au aux en son sa ses leur leurs par pour avec avoir ce cette ces m s se ne n que qu y".split()
 )
 _MENTIONS = frozenset({"obstacle", "action", "beside", "fine", "leads"})
-_PRECEDENCE = {**dict.fromkeys({*_MENTIONS, "neutral"}, 0), "void": 1, "open": 1}
+_PRECEDENCE = {**dict.fromkeys({*_MENTIONS, "neutral"}, 0), "void": 1, "open": 1, "not_yet": 1}
 _ON_ACTIONS = frozenset({"refused", "refused_it", "again", "done", "applied", "planned", "open", "not_yet"})
 _APPOSED = frozenset({"refused", "refused_it", "done", "applied", "planned", "over"})
 APPLICATIONS = frozenset({"disabled_worker_application", "invalidity_application", "financial_aid"})
 DENIED_ACTION = frozenset({"non", "aucun", "aucune", "neant", "0", "refus", "ras"})
-_TOKEN = re.compile(r"[a-z]{1,60}|\d{1,3}[a-z]{1,2}/[a-z]{1,10}|\d{1,20}(?:[.,/:]\d{1,20}){0,5}|\+{1,5}|[.,;:!?()\n/>]|(?<![a-z0-9])-|-(?![a-z0-9])")
+_TOKEN = re.compile(
+    r"[a-z]{1,60}|\d{1,3}[a-z]{1,2}/[a-z]{1,10}|\d{1,20}(?:[.,/:]\d{1,20}){0,5}|\+{1,5}|[.,;:!?()\n/>]|(?<![a-z0-9])-|-(?![a-z0-9])"
+)
 _ABBREVIATED = re.compile(r"(?<![a-z])((?:[a-z]\.){2,8})")
 _SHORTENED = re.compile(r"(?<![a-z])([a-z]|mme|mlle|mr|dr|pr|st|env|cf|emp|resp|tel|ex|art)\.")
 _WRAPPED = re.compile(r"(?<=[^.;!?:\s])[ \t]{0,20}\r?\n[ \t]{0,20}(?=[a-zà-öø-ÿ])")
-_LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "’": "'", "–": "-", "—": "-", "→": ">", "\u2011": "-", "\u00ad": None})
+_LIGATURES = str.maketrans(
+    {"œ": "oe", "æ": "ae", "’": "'", "–": "-", "—": "-", "→": ">", "\u2011": "-", "\u00ad": None}
+)
 
 
 class Family(StrEnum):
@@ -86,7 +89,7 @@ class Indicator:
     label_en: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Pattern:
     """`elements` are numbers of alternatives; `gaps[i]`: words may stand before element i. `kind` is a family or a cue."""
 
@@ -94,6 +97,14 @@ class _Pattern:
     gaps: tuple[bool, ...]
     kind: str
     code: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """What a word of a text may stand for: words of the lists, and the numbers of the alternatives they belong to."""
+
+    forms: tuple[str, ...]
+    elements: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +125,10 @@ class _Found:
 
 @dataclass(slots=True)
 class _Clause:
-    """Words between two separators. `list_item`: nothing but mentions, so that a neighbour's cue covers it."""
+    """Words between two separators. `list_item`: nothing but mentions, so that a neighbour's cue covers it.
+
+    `completes`: no action of its own, so that its cues may bear on what precedes ("une formation, refusée faute de place").
+    """
 
     start: int
     end: int
@@ -122,6 +136,7 @@ class _Clause:
     mentions: list[_Found] = field(default_factory=list)
     cues: list[_Found] = field(default_factory=list)
     list_item: bool = False
+    completes: bool = False
     group: int = 0
 
 
@@ -144,9 +159,12 @@ class Codebook:
         self.family = {indicator.code: indicator.family for indicator in self.indicators}
         self._exact: defaultdict[str, set[int]] = defaultdict(set)
         self._stems: defaultdict[str, set[int]] = defaultdict(set)
+        self._endings: defaultdict[str, set[int]] = defaultdict(set)
         self._numbers: dict[str, int] = {}
         self._of_mentions: set[str] = set()
-        self._starts: dict[bool, defaultdict[int, list[_Pattern]]] = {True: defaultdict(list), False: defaultdict(list)}
+        # Patterns by their first two words (the second None where there is but one): few of those that begin with "pas" are
+        # tried at a "pas".
+        self._starts: dict[str, dict[str | None, list[_Pattern]]] = {}
         self.themes_of: defaultdict[str, list[str]] = defaultdict(list)
         for family in Family:
             for code, entry in _entries(content, family):
@@ -164,7 +182,7 @@ class Codebook:
             if len(word) >= CORRECTED:
                 for form in (word, *_one_letter_less(word)):
                     self._slips[form].add(word)
-        self._look_up = lru_cache(maxsize=65_536)(self._elements_of)
+        self._look_up = lru_cache(maxsize=65_536)(self._word)
 
     def _add(self, patterns: str, kind: str, code: str) -> None:
         for row in patterns.split(";"):
@@ -181,24 +199,34 @@ class Codebook:
                     self._of_mentions.update(word.rstrip("*") for word in re.findall(r"[a-z]+\*?", " ".join(words)))
                 if elements:
                     pattern = _Pattern(tuple(elements), tuple(gaps), kind, code)
-                    self._starts[kind == Family.THEME][elements[0]].append(pattern)
+                    forms = [word.split("|") for word in " ".join(words).split() if word != ".."]
+                    for first in forms[0]:
+                        followers = self._starts.setdefault(first, {})
+                        for second in forms[1] if len(forms) > 1 else [None]:
+                            followers.setdefault(second, []).append(pattern)
 
     def _number(self, alternatives: str) -> int:
         if alternatives not in self._numbers:
             number = self._numbers[alternatives] = len(self._numbers)
             for word in alternatives.split("|"):
-                (self._stems if word.endswith("*") else self._exact)[word.rstrip("*")].add(number)
+                among = self._stems if word.endswith("*") else self._endings if word.startswith("*") else self._exact
+                among[word.strip("*")].add(number)
         return self._numbers[alternatives]
 
-    def _elements_of(self, token: str) -> frozenset[int]:
-        """Numbers of the alternatives a word satisfies; one slip in a long word of the lists is forgiven."""
-        found = set(self._exact.get(token, ()))
+    def _word(self, token: str) -> _Word:
+        """What a word of a text may stand for; one slip in a long word of the lists is forgiven."""
+        forms = [token] if token in self._exact else []
         for length in range(1, min(len(token), LONGEST_WORD) + 1):
-            found |= self._stems.get(token[:length], set())
-        if not found and CORRECTED <= len(token) <= LONGEST_WORD and not token.startswith(self._never_corrected):
-            for word in self._nearby(token):
-                found |= self._exact.get(word, set()) | self._stems.get(word, set())
-        return frozenset(found)
+            forms += [f"{token[:length]}*"] if token[:length] in self._stems else []
+            forms += [f"*{token[-length:]}"] if token[-length:] in self._endings else []
+        if not forms and CORRECTED <= len(token) <= LONGEST_WORD and not token.startswith(self._never_corrected):
+            for word in sorted(self._nearby(token)):
+                forms += ([word] if word in self._exact else []) + ([f"{word}*"] if word in self._stems else [])
+        elements: set[int] = set()
+        for form in forms:
+            among = self._stems if form.endswith("*") else self._endings if form.startswith("*") else self._exact
+            elements |= among[form.strip("*")]
+        return _Word(tuple(forms), frozenset(elements))
 
     def _nearby(self, token: str) -> set[str]:
         """Words of the mentions' lists that a token is one slip away from, the first letter being right."""
@@ -212,26 +240,38 @@ class Codebook:
                         near.add(word)
         return near
 
-    def find(self, tokens: list[str], *, themes: bool) -> list[_Found]:
-        """Patterns present in a sentence; where they share words a mention goes before a cue, the longer before the shorter."""
-        elements = [self._look_up(token) for token in tokens]
-        starts = self._starts[themes]
-        found = [
-            _Found(pattern, at)
-            for position, here in enumerate(elements)
-            for element in here
-            for pattern in starts.get(element, ())
-            if (at := _fits(pattern, tokens, elements, position)) is not None
-        ]
-        if themes:
-            return found
-        found.sort(key=lambda one: (_PRECEDENCE.get(one.pattern.kind, 2), -len(one.at), one.start, one.end, one.pattern.code))
+    def find(self, tokens: list[str]) -> tuple[list[_Found], set[str]]:
+        """Patterns present in a sentence, and themes; where patterns share words the longer mention counts, then the cues."""
+        words = [self._look_up(token) for token in tokens]
+        found = []
+        for position, here in enumerate(words):
+            candidates: dict[_Pattern, None] = {}
+            for first in here.forms:
+                followers = self._starts.get(first)
+                if followers is None:
+                    continue
+                candidates.update(dict.fromkeys(followers.get(None, ())))
+                for near in words[position + 1 : position + 2 + GAP]:
+                    for second in near.forms:
+                        candidates.update(dict.fromkeys(followers.get(second, ())))
+            found += [
+                _Found(pattern, at)
+                for pattern in candidates
+                if (at := _fits(pattern, tokens, words, position)) is not None
+            ]
+        themes = {one.pattern.code for one in found if one.pattern.kind == Family.THEME}
+        found = [one for one in found if one.pattern.kind != Family.THEME]
+        found.sort(
+            key=lambda one: (_PRECEDENCE.get(one.pattern.kind, 2), -len(one.at), one.start, one.end, one.pattern.code)
+        )
         by_mentions: dict[int, tuple[int, ...]] = {}
         by_actions: set[int] = set()
         by_cues: set[int] = set()
         kept = []
         for one in found:
-            if one.pattern.code or one.pattern.kind == "neutral":  # the same words may say two things ("aide alimentaire"); other overlaps give way
+            if (
+                one.pattern.code or one.pattern.kind == "neutral"
+            ):  # the same words may say two things ("aide alimentaire"); other overlaps give way
                 if any(by_mentions.get(position, one.at) != one.at for position in one.at):
                     continue
                 by_mentions |= dict.fromkeys(one.at, one.at)
@@ -239,13 +279,18 @@ class Codebook:
                     by_actions.update(one.at)
             elif one.pattern.kind != "problem":  # a word of difficulty serves many
                 # What is refused or done bears on actions alone: it may be a word of a difficulty ("l'employeur refuse").
-                mentions = by_actions if one.pattern.kind in _ON_ACTIONS else by_mentions
-                if not by_cues.isdisjoint(one.at) or any(position in mentions for position in one.at):
+                if not by_cues.isdisjoint(one.at) or not by_actions.isdisjoint(one.at):
                     continue
                 by_cues.update(one.at)
+                if one.pattern.kind not in _ON_ACTIONS and any(position in by_mentions for position in one.at):
+                    if one.pattern.kind != "absent":
+                        continue
+                    one = _Found(
+                        replace(one.pattern, kind="absent_for_actions"), one.at
+                    )  # "aucun poste de reclassement"
             if one.pattern.kind != "neutral":
                 kept.append(one)
-        return sorted(kept, key=lambda one: (one.start, one.end, one.pattern.kind, one.pattern.code))
+        return sorted(kept, key=lambda one: (one.start, one.end, one.pattern.kind, one.pattern.code)), themes
 
 
 def _entries(content: Mapping[str, Mapping[str, object]], family: Family) -> Iterator[tuple[str, Mapping[str, object]]]:
@@ -279,14 +324,14 @@ def _one_slip(word: str, other: str) -> bool:
 
 
 def _fits(
-    pattern: _Pattern, tokens: list[str], elements: list[frozenset[int]], start: int, index: int = 1
+    pattern: _Pattern, tokens: list[str], words: list[_Word], start: int, index: int = 1
 ) -> tuple[int, ...] | None:
     """Positions of a pattern whose word `index - 1` is at `start`; None when it is not there."""
     if index == len(pattern.elements):
         return (start,)
     for position in range(start + 1, min(start + 2 + GAP * pattern.gaps[index], len(tokens))):
-        if pattern.elements[index] in elements[position]:
-            rest = _fits(pattern, tokens, elements, position, index + 1)
+        if pattern.elements[index] in words[position].elements:
+            rest = _fits(pattern, tokens, words, position, index + 1)
             if rest is not None:
                 return (start, *rest)
         if tokens[position] in LISTING or tokens[position] in TURNS:
@@ -318,7 +363,8 @@ def codes(text: str) -> dict[str, Status]:
     themes: set[str] = set()
     last_action: str | None = None
     for tokens in _sentences(text):
-        found = book.find(tokens, themes=False)
+        found, spoken_of = book.find(tokens)
+        themes |= spoken_of
         clauses = _clauses(tokens, found)
         said: list[tuple[str, Status]] = []
         for number, clause in enumerate(clauses):
@@ -333,11 +379,12 @@ def codes(text: str) -> dict[str, Status]:
                     said.append((mention.pattern.code, judged))
             if actions:
                 last_action = actions[-1].pattern.code
-        fine = {mention.pattern.code for clause in clauses for mention in clause.mentions if mention.pattern.kind == "fine"}
+        fine = {
+            mention.pattern.code for clause in clauses for mention in clause.mentions if mention.pattern.kind == "fine"
+        }
         for code, judged in said:
             if status.get(code) is not Status.PRESENT and not (code in fine and judged is Status.PRESENT):
                 status[code] = judged
-        themes.update(one.pattern.code for one in book.find(tokens, themes=True))
     status |= dict.fromkeys(themes, Status.PRESENT)
     return {indicator.code: status[indicator.code] for indicator in book.indicators if indicator.code in status}
 
@@ -380,7 +427,11 @@ def _sentences(text: str) -> Iterator[list[str]]:
     text = _SHORTENED.sub(r"\1 ", text)
     sentence: list[str] = []
     for token in _TOKEN.findall(text):
-        if token in SENTENCE_ENDS or (len(sentence) >= LONG_SENTENCE and (token in LISTING or len(sentence) > 1.5 * LONG_SENTENCE)):
+        if token == "?":
+            sentence.append(token)  # a question plans at most
+        if token in SENTENCE_ENDS or (
+            len(sentence) >= LONG_SENTENCE and (token in LISTING or len(sentence) > 1.5 * LONG_SENTENCE)
+        ):
             if sentence:
                 yield sentence
             sentence = []
@@ -402,19 +453,26 @@ def _clauses(tokens: list[str], found: list[_Found]) -> list[_Clause]:
     clauses[-1].end = len(tokens)
     current = 0
     for one in found:
-        while one.start >= clauses[current].end and current + 1 < len(clauses) and one.start >= clauses[current + 1].start:
+        while (
+            one.start >= clauses[current].end and current + 1 < len(clauses) and one.start >= clauses[current + 1].start
+        ):
             current += 1
         (clauses[current].mentions if one.pattern.code else clauses[current].cues).append(one)
     for clause in clauses:
         words = set(range(clause.start, clause.end)) - {at for one in clause.mentions for at in one.at}
         strange = [position for position in words if tokens[position] not in CONNECTORS]
         deciding = [cue for cue in clause.cues if cue.pattern.kind not in {"problem", "void"}]
+        clause.completes = not any(one.pattern.kind in {"action", "leads"} for one in clause.mentions)
         clause.list_item = bool(clause.mentions) and not deciding and len(strange) <= 2
     led = {0} if any(cue.pattern.kind in _APPOSED for cue in clauses[0].cues) else set()  # groups with a cue so far
     for previous, clause in pairwise(clauses):
-        apposed = not clause.mentions and any(
+        apposed = clause.completes and any(
             cue.start <= clause.start + 1 and cue.pattern.kind in _APPOSED for cue in clause.cues
         )
+        if clause.opened_by == ")" and clause.completes:  # "l'essai (deux semaines) est refusé"
+            before = clauses.index(clause)
+            clause.group = clauses[max((i for i in range(before) if clauses[i].opened_by == "("), default=1) - 1].group
+            continue
         continued = previous.list_item and not (previous.group in led and clause.cues)
         linked = clause.opened_by in LISTING and (clause.list_item or continued or apposed)
         clause.group = previous.group if linked else previous.group + 1
@@ -427,9 +485,11 @@ def _judge(book: Codebook, mention: _Found, number: int, clauses: list[_Clause],
     """Status of one mention; None when it is no mention after all (feared, or a word of the domain without difficulty)."""
     own = clauses[number]
     group = [clause for clause in clauses if clause.group == own.group]
-    heading = _heading(number, clauses)
+    decided = any(cue.pattern.kind in _ON_ACTIONS for cue in own.cues)
+    heading = [] if decided else _heading(number, clauses)
     cues = [cue for clause in group for cue in clause.cues] + [cue for cue in heading if cue not in own.cues]
     here = _Bearing(mention, own, cues, heading)
+    here.after = [cue for clause in group if not clause.mentions for cue in clause.cues]
     value = _value(mention, number, clauses)
     first = tokens[value.start] if value is not None and value.start < value.end else ""
     if book.family[mention.pattern.code] is Family.ACTION:
@@ -437,9 +497,11 @@ def _judge(book: Codebook, mention: _Found, number: int, clauses: list[_Clause],
     opening = {cue.pattern.kind for cue in value.cues if cue.start == value.start} if value is not None else set()
     if mention.pattern.kind == "fine" or first in DENIED_ACTION or opening & {"nil", "absent", "not_so"}:
         return Status.NEGATED
+    if here.forward("clear"):
+        return Status.NEGATED
     if mention.pattern.kind == "beside" and not here.any("problem"):
         return None
-    if here.forward("if", crossing=False):
+    if here.forward("if", crossing=False) or tokens[-1] == "?":
         return None
     return Status.NEGATED if _denied_obstacle(here) else Status.PRESENT
 
@@ -447,7 +509,8 @@ def _judge(book: Codebook, mention: _Found, number: int, clauses: list[_Clause],
 def _value(mention: _Found, number: int, clauses: list[_Clause]) -> _Clause | None:
     """The clause that fills in a field named by the mention ("Fatigue : non")."""
     following = clauses[number + 1] if number + 1 < len(clauses) else None
-    filled = following is not None and following.opened_by == ":" and mention.end >= clauses[number].end - 2
+    field = clauses[number].end - clauses[number].start <= LONGEST_FIELD
+    filled = following is not None and following.opened_by == ":" and field and mention.end >= clauses[number].end - 2
     return following if filled else None
 
 
@@ -464,6 +527,7 @@ class _Bearing:
 
     def __init__(self, mention: _Found, own: _Clause, cues: list[_Found], heading: list[_Found]) -> None:
         self.mention, self.own, self.cues, self.heading = mention, own, cues, heading
+        self.after: list[_Found] = []
 
     def _within(self, cue: _Found) -> bool:
         return self.own.start <= cue.start < self.own.end
@@ -474,7 +538,7 @@ class _Bearing:
             cue
             for cue in self.cues
             if cue.pattern.kind in kinds
-            and cue.start < self.mention.start
+            and cue.start < self.mention.end
             and (self._within(cue) or crossing)
             and (cue in self.heading or self.mention.start - cue.end <= REACH)
         ]
@@ -486,7 +550,7 @@ class _Bearing:
             for cue in self.cues
             if cue.pattern.kind in kinds
             and cue.end > self.mention.end
-            and (self._within(cue) or crossing)
+            and (self._within(cue) or crossing or cue in self.after)
             and cue.start - self.mention.end <= REACH
         ]
 
@@ -497,7 +561,9 @@ class _Bearing:
     def nearest(self, *kinds: str) -> str | None:
         """Kind of the nearest cue."""
         distances = [
-            (max(cue.start - self.mention.end, self.mention.start - cue.end), cue.pattern.kind) for cue in self.any(*kinds)
+            (max(cue.start - self.mention.end, self.mention.start - cue.end), cue.pattern.kind)
+            for cue in self.cues
+            if cue.pattern.kind in kinds
         ]
         return min(distances)[1] if distances else None
 
@@ -512,8 +578,8 @@ def _denied_obstacle(here: _Bearing) -> bool:
         over = over or not against
     return (
         over
-        or any(cue not in spent for cue in here.forward("absent", "not_so"))
-        or any(cue not in spent for cue in here.forward("not", crossing=False))
+        or any(cue not in spent for cue in here.forward("absent"))
+        or any(cue not in spent for cue in here.forward("not", "not_so", crossing=False))
         or any(cue not in spent for cue in here.backward("not_so"))
     )
 
@@ -522,12 +588,15 @@ def _judge_action(here: _Bearing, value: _Clause | None) -> Status | None:
     if here.any("open", "not_yet", "again"):
         return Status.PLANNED
     condition = here.forward("if", crossing=False)
-    if here.any("refused", "refused_it", "not_so") or here.forward("absent") or here.any("not"):
+    denied = here.forward("absent") or here.forward("absent_for_actions", crossing=False) or here.any("not")
+    if denied or here.any("refused", "refused_it", "not_so"):
         return None if condition else Status.NEGATED
     if condition or here.mention.pattern.kind == "leads":
         return Status.PLANNED
     kind = here.nearest("done", "planned", "applied")
     if kind is None and value is not None:
-        kind = next((cue.pattern.kind for cue in value.cues if cue.pattern.kind in {"done", "planned", "applied"}), None)
+        kind = next(
+            (cue.pattern.kind for cue in value.cues if cue.pattern.kind in {"done", "planned", "applied"}), None
+        )
     asked_for = kind == "planned" or (kind == "applied" and here.mention.pattern.code not in APPLICATIONS)
     return Status.PLANNED if asked_for else Status.PRESENT
