@@ -6,11 +6,13 @@ it has passed each figure through the same disclosure control.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline.disclosure.system import Cell, Equality
 from pipeline.disclosure.tables import CountTable, Link, Margin, Measure, RowSum
 
 
@@ -127,7 +129,7 @@ class Sums(_Facts):
         )
 
     def count_table(self, name: str, published: pa.Table) -> CountTable:
-        """The published rows with these sums, ready for `disclosure.tables.recoverable`."""
+        """The published rows with these sums, ready for `disclosure.suppression.recoverable`."""
         return CountTable(
             name=name,
             frame=published,
@@ -137,6 +139,34 @@ class Sums(_Facts):
             row_sums=tuple(RowSum(*row_sum) for row_sum in self.row_sums),
             links=tuple(Link((key, measure), parts) for key, measure, parts in self.links),
         )
+
+
+class Between(_Facts):
+    """A sum that readers know to hold between published tables (see `system.Equality`).
+
+    Attributes:
+        total, parts: (table, key of the row, measure).
+        because: why it holds, in English.
+    """
+
+    total: Cell
+    parts: tuple[Cell, ...]
+    because: str
+
+    @classmethod
+    def of(cls, equalities: Iterable[Equality], tables: Sequence[CountTable]) -> tuple[Between, ...]:
+        """Those that hold, without the ones that name a helper, which is not published."""
+        helpers = {(table.name, helper) for table in tables for helper in table.helpers}
+        return tuple(
+            cls(total=each.total, parts=each.parts, because=each.because)
+            for each in equalities
+            if helpers.isdisjoint((table, measure) for table, _, measure in (each.total, *each.parts))
+        )
+
+    @property
+    def equality(self) -> Equality:
+        """For `system.system_of`."""
+        return Equality(self.total, self.parts, self.because)
 
 
 class ReleaseFacts(_Facts):
@@ -151,6 +181,7 @@ class ReleaseFacts(_Facts):
         microdata: how the microdata were anonymised; None when the release holds none yet.
         suppression: table -> reason -> number of cells emptied for it.
         sums: table -> sums readers know to hold in it (`Sums.of`); the audit tries to undo the masks with them.
+        between: sums that readers know to hold between tables (`Between.of`).
         ledger: French sentences: what was compared with earlier releases, and the verdict.
         attacks: measured attacks.
         disappeared: group in French -> share of its persons in masked cells or suppressed rows.
@@ -165,6 +196,7 @@ class ReleaseFacts(_Facts):
     microdata: Microdata | None = None
     suppression: dict[str, dict[str, int]] = Field(default_factory=dict)
     sums: dict[str, Sums] = Field(default_factory=dict)
+    between: tuple[Between, ...] = ()
     ledger: tuple[str, ...] = ()
     attacks: tuple[Attack, ...] = ()
     disappeared: dict[str, float] = Field(default_factory=dict)

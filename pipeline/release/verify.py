@@ -20,8 +20,9 @@ import pyarrow.parquet as pq
 
 from pipeline import database
 from pipeline.disclosure import verify as microdata_verify
-from pipeline.disclosure.facts import Sums
-from pipeline.disclosure.tables import recoverable
+from pipeline.disclosure.facts import Between, Sums
+from pipeline.disclosure.suppression import recoverable_all
+from pipeline.disclosure.system import Equality
 from pipeline.release import french
 from pipeline.release.version import code_version
 from pipeline.tables import codes, descriptor
@@ -62,6 +63,7 @@ class Parameters:
     hierarchies: Mapping[str, Mapping[str, list[str]]]
     rows: Mapping[str, int]
     sums: Mapping[str, Sums]
+    between: tuple[Equality, ...]
     code_version: str
 
     @classmethod
@@ -78,6 +80,8 @@ class Parameters:
             hierarchies=(manifest["microdata"] or {}).get("hierarchies", {}),
             rows=manifest["rows"],
             sums={name: Sums.model_validate(sums) for name, sums in manifest["sums"].items()},
+            # Releases of earlier versions say nothing of sums between tables.
+            between=tuple(Between.model_validate(each).equality for each in manifest.get("between", ())),
             code_version=manifest["code_version"],
         )
 
@@ -373,9 +377,9 @@ def _suppression(tables: Tables) -> _Seen:
 def _subtraction(tables: Tables, parameters: Parameters) -> _Seen:
     seen = _Seen()
     declared = {name: sums for name, sums in sorted(parameters.sums.items()) if sums.measures}
-    for name, sums in declared.items():
-        for key, measure in recoverable(sums.count_table(name, tables[name]), k=parameters.k):
-            seen.problems.append(f"{name} ({', '.join(key)}): the masked {measure} can be computed from other cells")
+    described = [sums.count_table(name, tables[name]) for name, sums in declared.items()]
+    for name, key, measure in recoverable_all(described, parameters.between, k=parameters.k):
+        seen.problems.append(f"{name} ({', '.join(key)}): the masked {measure} can be computed from other cells")
     if declared:
         seen.figure = f"no masked cell is determined by the sums readers know (tables with sums: {len(declared)})"
         seen.figure_fr = (

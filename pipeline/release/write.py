@@ -209,6 +209,7 @@ def _manifest(run: Run, tables: Mapping[str, pa.Table], facts: ReleaseFacts) -> 
         "rows": {name: table.num_rows for name, table in tables.items()},
         "uptake": facts.uptake,
         "sums": {name: sums.model_dump(mode="json") for name, sums in facts.sums.items()},
+        "between": [each.model_dump(mode="json") for each in facts.between],
         "fidelity": {**facts.fidelity.model_dump(mode="json"), "distance_in_intervals": facts.fidelity.distance},
         "microdata": facts.microdata.model_dump(mode="json") if facts.microdata else None,
         "libraries": {"python": platform.python_version(), **{name: metadata.version(name) for name in LIBRARIES}},
