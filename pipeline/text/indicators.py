@@ -1,8 +1,8 @@
 """Coded indicators: which obstacles, actions and themes of a closed list a narrative speaks of, and how.
 
 A text becomes words without accents or case; patterns of `indicators.toml` find mentions and the words that deny, plan or
-close them; each mention is judged inside its clause (the reach of a negation ends with the clause, as in NegEx: Chapman et
-al. 2001, J Biomed Inform 34:301; French triggers: Deléger & Grouin 2012). What comes out is codes, never words of the text.
+close them; each mention is judged inside its clause (the reach of a negation ends with the clause, as in NegEx: Chapman
+et al. 2001, J Biomed Inform 34:301). What comes out is codes, never words of the text.
 
 Cost is linear in the length of the text: a word is looked up once, a pattern looks at most a few words ahead.
 """
@@ -22,6 +22,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from pipeline.tables.codes import MEASURE, RISK_REASON
+
 MAX_CHARACTERS = 20_000
 REACH = 10  # words from a cue to the mention it bears on
 GAP = 4  # words that `..` may stand for
@@ -34,10 +36,18 @@ LONG_SENTENCE = 200  # words from which a sentence ends at its next comma, so th
 
 SENTENCE_ENDS = frozenset(".;!?\n")
 LISTING = frozenset({",", "/", "(", ")", "-", ":", "et", "ou", "puis", "ni", "ainsi", "ensuite"})
-TURNS = frozenset("mais revanche contre malgre car parce puisque sauf tandis qui dont lorsque quand >".split())
+TURNS = frozenset(
+    {
+        "mais", "revanche", "contre", "malgre", "car", "parce", "puisque", "sauf", "tandis", "qui", "dont", "lorsque",
+        "quand", ">",
+    }
+)  # fmt: skip
 CONNECTORS = frozenset(
-    "de d du des la le les l un une et ou a au aux en son sa ses leur leurs par pour avec avoir ce cette ces m s se ne n que qu y".split()
-)
+    {
+        "de", "d", "du", "des", "la", "le", "les", "l", "un", "une", "et", "ou", "a", "au", "aux", "en", "son", "sa", "ses",
+        "leur", "leurs", "par", "pour", "avec", "avoir", "ce", "cette", "ces", "m", "s", "se", "ne", "n", "que", "qu", "y",
+    }
+)  # fmt: skip
 _MENTIONS = frozenset({"obstacle", "action", "beside", "fine", "leads"})
 _PRECEDENCE = {**dict.fromkeys({*_MENTIONS, "neutral"}, 0), "void": 1, "open": 1, "not_yet": 1}
 _ON_ACTIONS = frozenset({"refused", "refused_it", "again", "done", "applied", "planned", "open", "not_yet"})
@@ -53,6 +63,10 @@ _WRAPPED = re.compile(r"(?<=[^.;!?:\s])[ \t]{0,20}\r?\n[ \t]{0,20}(?=[a-zà-öø
 _LIGATURES = str.maketrans(
     {"œ": "oe", "æ": "ae", "’": "'", "–": "-", "—": "-", "→": ">", "\u2011": "-", "\u00ad": None}
 )
+
+
+_REPORTED = {code.code: (code.label_fr, code.label_en) for code in (*MEASURE, *RISK_REASON)}
+"""Labels of codes that reports also tick: they are declared there."""
 
 
 class Family(StrEnum):
@@ -91,7 +105,10 @@ class Indicator:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Pattern:
-    """`elements` are numbers of alternatives; `gaps[i]`: words may stand before element i. `kind` is a family or a cue."""
+    """A row of words.
+
+    `elements` are numbers of alternatives; `gaps[i]`: words may stand before element i. `kind` is a family or a cue.
+    """
 
     elements: tuple[int, ...]
     gaps: tuple[bool, ...]
@@ -127,7 +144,7 @@ class _Found:
 class _Clause:
     """Words between two separators. `list_item`: nothing but mentions, so that a neighbour's cue covers it.
 
-    `completes`: no action of its own, so that its cues may bear on what precedes ("une formation, refusée faute de place").
+    `completes`: no action of its own, so that its cues may bear on what precedes ("une formation, refusée depuis").
     """
 
     start: int
@@ -152,7 +169,7 @@ class Codebook:
 
     def __init__(self, content: Mapping[str, Mapping[str, object]]) -> None:
         self.indicators: tuple[Indicator, ...] = tuple(
-            Indicator(family, code, str(entry["fr"]), str(entry["en"]))
+            Indicator(family, code, *(_REPORTED.get(code) or (str(entry["fr"]), str(entry["en"]))))
             for family in Family
             for code, entry in _entries(content, family)
         )
@@ -162,8 +179,8 @@ class Codebook:
         self._endings: defaultdict[str, set[int]] = defaultdict(set)
         self._numbers: dict[str, int] = {}
         self._of_mentions: set[str] = set()
-        # Patterns by their first two words (the second None where there is but one): few of those that begin with "pas" are
-        # tried at a "pas".
+        # Patterns by their first two words (the second None where there is but one): few of those that begin with "pas"
+        # are tried at a "pas".
         self._starts: dict[str, dict[str | None, list[_Pattern]]] = {}
         self.themes_of: defaultdict[str, list[str]] = defaultdict(list)
         for family in Family:
@@ -241,7 +258,7 @@ class Codebook:
         return near
 
     def find(self, tokens: list[str]) -> tuple[list[_Found], set[str]]:
-        """Patterns present in a sentence, and themes; where patterns share words the longer mention counts, then the cues."""
+        """Patterns present in a sentence, and themes; of patterns that share words a mention stays, then the longest."""
         words = [self._look_up(token) for token in tokens]
         found = []
         for position, here in enumerate(words):
@@ -278,7 +295,7 @@ class Codebook:
                 if self.family.get(one.pattern.code) is not Family.OBSTACLE:
                     by_actions.update(one.at)
             elif one.pattern.kind != "problem":  # a word of difficulty serves many
-                # What is refused or done bears on actions alone: it may be a word of a difficulty ("l'employeur refuse").
+                # What is refused bears on actions alone: it may be a word of a difficulty ("l'employeur refuse").
                 if not by_cues.isdisjoint(one.at) or not by_actions.isdisjoint(one.at):
                     continue
                 by_cues.update(one.at)
@@ -349,12 +366,12 @@ def codes(text: str) -> dict[str, Status]:
     """Codes of one narrative.
 
     Args:
-        text: French prose. Beyond 20,000 characters (the contract's limit) it is not read at all: cut anywhere, a text may
-            lose the word that denies.
+        text: French prose. Beyond 20,000 characters (the contract's limit) it is not read at all: cut anywhere, a text
+            may lose the word that denies.
 
     Returns:
-        Code -> status, in the order of the codebook. A code with several mentions is present if one says so; otherwise the
-        last mention decides.
+        Code -> status, in the order of the codebook. A code with several mentions is present if one says so; otherwise
+        the last mention decides.
     """
     if len(text) > MAX_CHARACTERS:
         return {}
@@ -396,7 +413,8 @@ def indicators(texts: pa.Table) -> pa.Table:
         texts: columns `report_number` (any type without duplicates) and `narrative` (text, may be null).
 
     Returns:
-        Columns `report_number` (as given), `family`, `code`, `status`; sorted by report, then by code in the codebook's order.
+        Columns `report_number` (as given), `family`, `code`, `status`; sorted by report, then by code in the order of
+        the codebook.
     """
     numbers = texts["report_number"].combine_chunks()
     rank = {indicator.code: i for i, indicator in enumerate(codebook().indicators)}
@@ -426,17 +444,17 @@ def _sentences(text: str) -> Iterator[list[str]]:
     text = _ABBREVIATED.sub(lambda match: match[1].replace(".", ""), text)
     text = _SHORTENED.sub(r"\1 ", text)
     sentence: list[str] = []
-    for token in _TOKEN.findall(text):
-        if token == "?":
-            sentence.append(token)  # a question plans at most
-        if token in SENTENCE_ENDS or (
-            len(sentence) >= LONG_SENTENCE and (token in LISTING or len(sentence) > 1.5 * LONG_SENTENCE)
+    for word in _TOKEN.findall(text):
+        if word == "?":
+            sentence.append(word)  # a question plans at most
+        if word in SENTENCE_ENDS or (
+            len(sentence) >= LONG_SENTENCE and (word in LISTING or len(sentence) > 1.5 * LONG_SENTENCE)
         ):
             if sentence:
                 yield sentence
             sentence = []
         else:
-            sentence.append(token)
+            sentence.append(word)
     if sentence:
         yield sentence
 
@@ -445,11 +463,11 @@ def _clauses(tokens: list[str], found: list[_Found]) -> list[_Clause]:
     """Clauses of a sentence with what is found in them, grouped where a list carries a cue on."""
     inside = {position for one in found if one.pattern.code or tokens[one.start] != "ni" for position in one.at}
     clauses = [_Clause(0, 0, "")]
-    for position, token in enumerate(tokens):
-        if (token in LISTING or token in TURNS) and (position not in inside or token in "(),/:"):
+    for position, word in enumerate(tokens):
+        if (word in LISTING or word in TURNS) and (position not in inside or word in "(),/:"):
             clauses[-1].end = position
-            begins = position + (token != "ni")  # "ni" denies what it opens
-            clauses.append(_Clause(begins, begins, token))
+            begins = position + (word != "ni")  # "ni" denies what it opens
+            clauses.append(_Clause(begins, begins, word))
     clauses[-1].end = len(tokens)
     current = 0
     for one in found:
@@ -482,7 +500,7 @@ def _clauses(tokens: list[str], found: list[_Found]) -> list[_Clause]:
 
 
 def _judge(book: Codebook, mention: _Found, number: int, clauses: list[_Clause], tokens: list[str]) -> Status | None:
-    """Status of one mention; None when it is no mention after all (feared, or a word of the domain without difficulty)."""
+    """Status of one mention; None when it is none after all (only feared, or a word of the domain without difficulty)."""
     own = clauses[number]
     group = [clause for clause in clauses if clause.group == own.group]
     decided = any(cue.pattern.kind in _ON_ACTIONS for cue in own.cues)
@@ -515,7 +533,7 @@ def _value(mention: _Found, number: int, clauses: list[_Clause]) -> _Clause | No
 
 
 def _heading(number: int, clauses: list[_Clause]) -> list[_Found]:
-    """Cues of a heading without mentions ("Actions proposées :"), for the clauses after it that have none of their own."""
+    """Cues of a heading without mentions ("Actions proposées :"), for clauses after it that have none of their own."""
     for index in range(number, 0, -1):
         if clauses[index].opened_by == ":":
             return [] if clauses[index - 1].mentions else clauses[index - 1].cues
