@@ -69,7 +69,11 @@ def test_a_withheld_text_leaves_its_reasons_alone(here: Place) -> None:
     land(here, report(1, "B1", nom="SOUS"), report(2, "B2", narratif="Ã©tat stable"))
     masked(here)
     assert rows(here, "masked_texts") == []
-    assert sorted(str(row["reason"]) for row in rows(here, "withheld_texts")) == ["name_is_grammar", "no_insured_name", "undecodable"]
+    assert sorted(str(row["reason"]) for row in rows(here, "withheld_texts")) == [
+        "name_is_grammar",
+        "no_insured_name",
+        "undecodable",
+    ]
 
 
 def test_without_agreement_no_text_crosses(here: Place) -> None:
