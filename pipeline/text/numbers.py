@@ -39,7 +39,7 @@ _IBAN = re.compile(
     r"(?<![0-9A-Za-z])[A-Za-z]{2}\d{2}(?:[ \-]?[0-9A-Za-z]{4}){2,7}(?:[ \-]?[0-9A-Za-z]{1,3})?(?![0-9A-Za-z])"
 )
 _AT = re.compile(r"@|\(at\)|\[at\]|arobase")
-_LOCAL = re.compile(r"[\w.%+'\-]{1,64}[ ]?$")
+_LOCAL = re.compile(r"(?:[\w.%+'\-]{1,40}[ ]\.[ ])?[\w.%+'\-]{1,64}[ ]?$")
 _HOST = re.compile(r"[ ]?[\w\-]{1,63}(?:[ ]?(?:\.|\bpoint\b)[ ]?[\w\-]{1,63}){0,6}")
 _LINK = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"']{1,300}")
 _ENDING = re.compile(r"\.(?:fr|com|org|net|eu|info|io|be|ch|re)\b(?:/[^\s<>\"']{0,200})?")
@@ -156,13 +156,13 @@ def find(text: str) -> Iterator[Span]:
     yield from _addresses(lowered)
     for match in _CODE.finditer(lowered):
         if not (match.start() and lowered[match.start() - 1].isalpha()):
-            yield Span(match.start("code"), match.end("code"), Label.NUMBER, 0.7)
+            yield Span(match.start("code"), match.end("code"), Label.NUMBER, 0.5)
 
 
 def _addresses(lowered: str) -> Iterator[Span]:
     """E-mail and web addresses of a text in lower case, looked for around their telling signs."""
     for match in _AT.finditer(lowered):
-        local = _LOCAL.search(lowered, max(0, match.start() - 65), match.start())
+        local = _LOCAL.search(lowered, max(0, match.start() - 110), match.start())
         host = _HOST.match(lowered, match.end())
         if local and host:
             yield Span(local.start(), host.end(), Label.EMAIL, 0.95)

@@ -57,6 +57,7 @@ _KEPT_AFTER_CIVILITY = frozenset(
 )
 _BETWEEN = frozenset(("a", "à", "au", "aux", "et", "en", "y", "sur", "sous"))
 """Particles that join two names more often than they stand inside one."""
+_BEFORE_PERSONS = frozenset(["de", "par", "que", "avec", "pour", "chez", "à", "et", "entre", "selon", "contre"])
 _UNITS_AFTER_DIGITS = frozenset(["er", "ere", "eme", "e", "nd", "nde", "h", "g", "m", "l", "j", "s"])
 
 
@@ -179,6 +180,8 @@ class _Reader:
             self._judge_lower(i, kind, word)
         elif kind & Is.TITLE:
             self._judge_title(i, kind)
+        elif kind & Is.SINGLE and self._stands_for_a_person(i):
+            self.mark(i, Label.PERSON, 0.4)
         elif kind & Is.CAPS:
             if kind & (Is.ACRONYM | Is.DRUG):
                 return
@@ -209,10 +212,21 @@ class _Reader:
             self._name(i, kind)
         elif not kind & READABLE:
             self.mark(i, Label.PERSON, 0.5)
+        elif i and self._article(i - 1) and not kind & Is.FUNCTION:
+            self._cover([i - 1, i], 0.5)
         elif not kind & (Is.FUNCTION | Is.CAPITALISED | Is.MONTH | Is.CIVILITY | Is.EPONYM) and (
             not self.r.opens(i) or self._born(i)
         ):
             self.mark(i, Label.PERSON, 0.35)
+
+    def _article(self, i: int) -> bool:
+        """Whether a token is a capital article inside a sentence: it opens a proper name (`à La Défense`)."""
+        return self.word[i] in ("La", "Le", "Les") and not self.r.opens(i) and self.r.gap(i + 1) == " "
+
+    def _stands_for_a_person(self, i: int) -> bool:
+        """Whether a lone capital follows a word that persons follow (`l'absence de K`)."""
+        before = i and self.word[i - 1] in _BEFORE_PERSONS and self.r.gap(i) in (" ", ' "', " « ")
+        return bool(before) and self.r.gaps[i + 1][:1] not in ("'", "-", "") and self.word[i] not in ("A", "Y")
 
     def _born(self, i: int) -> bool:
         """Whether `né(e)` follows: what stands before it is a name."""
@@ -302,11 +316,11 @@ class _Reader:
                     return
                 if j > begun and kind & (Is.NAMING | Is.ROLE) and not kind & NAME:
                     return
-                if j == begun and kind & Is.FUNCTION and not kind & Is.PARTICLE and not kind & Is.CAPS:
+                if j == begun and kind & Is.FUNCTION and not kind & (Is.PARTICLE | Is.CAPS | Is.SINGLE):
                     return
                 if j == begun and kind & Is.TITLE and kind & Is.ROLE and not kind & NAME:
                     return
-                if kind & Is.PARTICLE and kind & Is.FUNCTION:
+                if kind & Is.PARTICLE and kind & Is.FUNCTION and not (kind & Is.SINGLE and j == begun):
                     pending.append(j)
                 else:
                     self._cover([*pending, j], 0.85)
@@ -390,7 +404,8 @@ class _Reader:
                     break
         first = i + 1 if chez else i
         if last > i:
-            self._cover(list(range(first, last + 1)), 0.6, label)
+            self._cover(list(range(first, last + 1)), 0.82, label)
+            self._fill(first, last, label, 0.82)
 
     def _number_before(self, i: int) -> int:
         """The first token of a street number right before token i, or i."""
