@@ -21,11 +21,11 @@ UPPER = "".join(c for c in _LATIN if unicodedata.category(c) in ("Lu", "Lt"))
 LOWER = "".join(c for c in _LATIN if unicodedata.category(c) in ("Ll", "Lo", "Lm"))
 TOKEN = re.compile(rf"[{UPPER}]+(?![{LOWER}])|[{UPPER}]?[{LOWER}]+|[0-9]+|[^\W\d_{UPPER}{LOWER}]+")
 TOKENS_APART = re.compile(f"({TOKEN.pattern})")
-_SENTENCE = re.compile(r"[.!?:;\n•·*\"«»(\[|]|^\s*-|- $")
+_SENTENCE = re.compile(r"[.!?:;\n•·*\"«»(\[|]|(?:^|\n)\s*-\s|- $")
 _ABBREVIATED = frozenset(
     ["m", "mr", "mme", "mlle", "mm", "mrs", "dr", "drs", "pr", "prs", "me", "st", "ste", "av", "bd", "tel"]
 )
-_PLAIN_GAP = re.compile(r"[ \n]{1,2}|[ ]?[-'&][ ]?|\.[ ]?-?|\.?[ ]?\n")
+_PLAIN_GAP = re.compile(r"|[ \n]{1,2}|[ ]?[-'&][ ]?|\.[ ]?-?|\.?[ ]?\n")
 _LIST_GAP = re.compile(r"[ ]?,[ ]")
 _CUE_GAP = re.compile(r"[ ]?[.:,]?[ :]{0,3}\n?[ ]{0,2}\(?")
 _LABEL_GAP = re.compile(r"[ ]?(?:\(?s\)|\(e\))?[ ]{0,2}[:=\-][ ]{0,3}\n?")
@@ -226,7 +226,9 @@ class _Reader:
     def _stands_for_a_person(self, i: int) -> bool:
         """Whether a lone capital follows a word that persons follow (`l'absence de K`)."""
         before = i and self.word[i - 1] in _BEFORE_PERSONS and self.r.gap(i) in (" ", ' "', " « ")
-        return bool(before) and self.r.gaps[i + 1][:1] not in ("'", "-", "") and self.word[i] not in ("A", "Y")
+        numbered = i + 1 < self.n and self.kind[i + 1] & Is.DIGITS  # an article of law, a line, a stage
+        apart = self.r.gaps[i + 1][:1] not in ("'", "-", "")
+        return bool(before and not numbered and apart and self.word[i] not in "AY")
 
     def _born(self, i: int) -> bool:
         """Whether `né(e)` follows: what stands before it is a name."""
@@ -325,7 +327,7 @@ class _Reader:
                 else:
                     self._cover([*pending, j], 0.85)
                     pending = []
-            elif kind & Is.PARTICLE:
+            elif kind & Is.PARTICLE or (len(self.word[j]) == 1 and self.r.gaps[j + 1] == "'"):
                 pending.append(j)
             elif kind & Is.FUNCTION:
                 return
@@ -685,10 +687,9 @@ class _Reader:
     def _belongs(self, i: int, j: int, gap: str) -> bool:
         """Whether token j, next to the covered token i, is part of the same name."""
         kind, mine = self.kind[j], self.kind[i]
-        if gap == "-" and not kind & Is.FUNCTION:
-            return bool(mine & CAPITAL) and (bool(kind & CAPITAL) or not kind & Is.ACRONYM)
         if gap == "-":
-            return bool(mine & CAPITAL) and (kind & CAPITAL != 0 or bool(kind & Is.PARTICLE))
+            named = kind & (CAPITAL | Is.PARTICLE) or not kind & Is.FUNCTION
+            return bool(named and mine & (CAPITAL | Is.PARTICLE))
         if gap == "":
             return bool(kind & CAPITAL)
         if kind & Is.LOWER and kind & (Is.FIRST | Is.SURNAME):
@@ -701,7 +702,8 @@ class _Reader:
             return bool(kind & Is.TITLE)
         if gap not in (" ", "  ", ". "):
             return False
-        if kind & (Is.CIVILITY | Is.ACRONYM | Is.CAPITALISED | Is.ROLE | Is.NAMING | Is.DRUG | Is.EPONYM):
+        unnamed = Is.CIVILITY | Is.ACRONYM | Is.CAPITALISED | Is.ROLE | Is.NAMING | Is.DRUG | Is.EPONYM
+        if kind & unnamed and not kind & (Is.FIRST | Is.SURNAME):
             return False
         if kind & Is.FUNCTION:
             return bool(j < i and kind & Is.PARTICLE and gap != ". " and self.word[j].lower() not in _BETWEEN)

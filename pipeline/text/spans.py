@@ -68,8 +68,9 @@ class Span(NamedTuple):
 
 NAMES = frozenset((Label.PERSON, Label.TOWN, Label.FACILITY, Label.EMPLOYER, Label.UNKNOWN))
 """Labels of proper names: the parts of one name may bear several."""
+_LONGEST_ABBREVIATION = 3
 HYPHENS = frozenset(("-", "'", "-\n", "\n-"))
-JOINTS = frozenset(" -'.,\n\t")
+JOINTS = frozenset(" -',\n\t")
 """Characters that do not part two findings of one kind (at most two of them)."""
 
 
@@ -94,7 +95,8 @@ def union(found: Iterable[Span], text: str) -> tuple[Span, ...]:
 
 def _one_name(left: Span, right: Span, gap: str) -> bool:
     if left.label == right.label:
-        return len(gap) <= 2 and all(character in JOINTS for character in gap)
+        short = left.end - left.start <= _LONGEST_ABBREVIATION and gap in (".", ". ")
+        return short or (len(gap) <= 2 and all(character in JOINTS for character in gap))
     labels = {left.label, right.label}
     return labels <= NAMES and (gap == " " or gap in HYPHENS)
 
