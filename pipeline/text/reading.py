@@ -34,6 +34,7 @@ _DATE_GAP = re.compile(r"[ .\-/]{0,3}|\n")
 _LONGEST_NAME = 6
 _LONGEST_TAIL = 9
 _SPELT_RUN = 5
+_LONGEST_ABBREVIATION = 4
 _YEAR_UNITS = re.compile(
     r"[ ]?(?:€|euros?\b|mg\b|ml\b|g\b|kg\b|m\b|kcal\b|h\b|ui\b|mn\b|pas\b|f\b|francs?\b|%)", re.IGNORECASE
 )
@@ -329,7 +330,7 @@ class _Reader:
                     pending = []
             elif kind & Is.PARTICLE or (len(self.word[j]) == 1 and self.r.gaps[j + 1] == "'"):
                 pending.append(j)
-            elif kind & Is.FUNCTION:
+            elif kind & Is.FUNCTION or (j == begun and "," in gap):
                 return
             elif j == begun or (pending and pending[0] == begun and len(pending) == j - begun):
                 plain = kind & Is.WORD and not kind & NAME
@@ -380,7 +381,7 @@ class _Reader:
                 Is.CIVILITY | Is.DIGITS | Is.STREET
             ):
                 break
-            if gap.strip() in (".", ":") and j > i + 1 and not (gap == "." and kind & CAPITAL):
+            if gap.strip() in (".", ":") and not (gap == "." and kind & CAPITAL) and (j > i + 1 or not self._short(i)):
                 break
             if kind & CAPITAL:
                 plain = 0
@@ -408,6 +409,10 @@ class _Reader:
         if last > i:
             self._cover(list(range(first, last + 1)), 0.82, label)
             self._fill(first, last, label, 0.82)
+
+    def _short(self, i: int) -> bool:
+        """Whether a token may be an abbreviation, whose point ends no sentence."""
+        return len(self.word[i]) <= _LONGEST_ABBREVIATION
 
     def _number_before(self, i: int) -> int:
         """The first token of a street number right before token i, or i."""
@@ -454,6 +459,8 @@ class _Reader:
         while j < self.n and j - i <= _LONGEST_TAIL:
             gap, kind = self.r.gap(j), self.kind[j]
             if not _ADDRESS_GAP.fullmatch(gap) or ("," in gap and last > i):
+                break
+            if "." in gap and j == i + 1 and not self._short(i):
                 break
             if "\n" in gap and not self._goes_on(j, numbered and last == i):
                 break
