@@ -317,6 +317,7 @@ record_identifier | identifiant de la fiche resté lisible | an identifier of th
 unknown_word | mot hors du vocabulaire | word outside the vocabulary
 many_unknown_words | trop de mots inconnus | too many unknown words
 name_left | nom resté lisible | a name is left
+name_beside | mot à majuscule qui peut être un nom | capital word that may be a name
 number_left | numéro ou adresse électronique resté lisible | a number or an e-mail address is left
 timeout | traitement trop long | took too long
 error | erreur de traitement | failed
