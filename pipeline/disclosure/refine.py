@@ -24,6 +24,7 @@ from pipeline.disclosure.peel import Codes, Ints, Rule, meets
 
 SCALE = 2**20
 PASSES = 8
+TRIES = 4
 
 
 class Trees(NamedTuple):
@@ -344,6 +345,81 @@ def _members(s: _State, c: int, rows: Ints) -> int:
 
 
 @njit(cache=True)
+def _exchange(
+    s: _State, trees: Trees, rule: Rule, c: int, n: int, rows: Ints, tally: Codes, reach: Codes, out: Codes
+) -> bool:
+    """Join the class that costs least to join with `c` and part the two anew."""
+    _widen(trees, s.node[:, c], reach)
+    _scan(reach, s.node, n, out)
+    s.used[2] += n * len(s.node) + len(reach)
+    total = s.cost[c] * s.size[c]
+    done = np.full(TRIES, -1, np.int64)
+    for attempt in range(TRIES):
+        best = -1
+        least = total
+        for d in range(n):
+            if out[d] * s.size[c] - total < least and d != c and 0 < s.size[d] <= 3 * rule.k:
+                increase = out[d] * (s.size[d] + s.size[c]) - s.cost[d] * s.size[d]
+                if increase - total < least and not np.any(done == d):
+                    least = increase - total
+                    best = d
+        if best < 0:
+            return False
+        done[attempt] = best
+        m = _members(s, c, rows)
+        for i in range(m):
+            _move(s, trees, rows[i], best)
+        m = s.size[best]
+        lowest = np.int64(m * s.cost[best])
+        at_column = -1
+        at_value = -1
+        for column in range(len(s.node)):
+            outer = s.node[column, best]
+            if trees.end[outer] == outer + 1:
+                continue
+            row = s.head[best]
+            while row >= 0:
+                tally[_child(trees, outer, s.at[row, column])] += 1
+                row = s.after[row]
+            first = s.head[best]
+            while first >= 0:
+                value = _child(trees, outer, s.at[first, column])
+                g = tally[value]
+                tally[value] = 0
+                if g >= rule.k and m - g >= rule.k:
+                    _, rest = _without(s, trees, best, column, value, rows)
+                    cost = rest * (m - g) + g * _together(s, trees, rows, g, best)
+                    if cost < lowest:
+                        lowest = cost
+                        at_column = column
+                        at_value = value
+                first = s.after[first]
+        good = at_column >= 0
+        if good:
+            g, _ = _without(s, trees, best, at_column, at_value, rows)
+            for i in range(g):
+                _move(s, trees, rows[i], c)
+        if _settle(s, trees, rule, good):
+            return True
+    return False
+
+
+@njit(cache=True)
+def _together(s: _State, trees: Trees, rows: Ints, n: int, c: int) -> int:
+    """Loss per person of the first `n` rows, all of class `c`, as a class of their own."""
+    cost = 0
+    for j in range(len(s.node)):
+        a = s.at[rows[0], j]
+        for i in range(1, n):
+            if a == s.node[j, c]:
+                break
+            a = _meet(trees, a, s.at[rows[i], j])
+        cost += trees.loss[a]
+    s.used[2] += n * len(s.node)
+    return cost
+
+
+@njit(cache=True)
 def _improve(
     s: _State,
     trees: Trees,
@@ -404,7 +480,7 @@ def _improve(
             if _settle(s, trees, rule, done):
                 return True
             rows[0], rows[i] = rows[i], rows[0]
-    return False
+    return m <= 3 * k and _exchange(s, trees, rule, c, len(floor), rows, tally, reach, out)
 
 
 @njit(cache=True)
