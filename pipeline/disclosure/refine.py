@@ -24,6 +24,7 @@ from pipeline.disclosure.peel import Codes, Ints, Rule, meets
 
 SCALE = 2**20
 PASSES = 8
+"""Most passes over all classes that changed in the pass before."""
 TRIES = 4
 """Neighbours that a class is joined to and parted from anew."""
 EVERYWHERE = 6_000
