@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from pipeline.tables.codes import MEASURE
 from pipeline.text import indicators as module
+from pipeline.text.evaluate import Evaluation, read, report
 from pipeline.text.indicators import Family, Status, codebook, codes, indicators
 
 ANNOTATED = Path(__file__).parent / "annotated"
@@ -195,3 +196,15 @@ def test_annotated_texts_are_distinct_and_enough(name: str, least: int) -> None:
     assert len(set(texts(name))) == len(texts(name)) >= least
     if name == "held_out":
         assert not set(texts(name)) & set(texts("development"))
+
+
+def test_the_guide_defines_every_code_and_its_figures_are_those_measured() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "annotate-reports.md").read_text(encoding="utf-8")
+    defined = set(re.findall(r"\w+", " ".join(row.split("|")[1] for row in guide.splitlines() if row.startswith("| "))))
+    assert {one.code for one in codebook().indicators} <= defined
+    counts = Evaluation()
+    for given_text in read(ANNOTATED / "held_out.jsonl"):
+        assert given_text.codes is not None
+        counts.add_codes(given_text.codes, codes(given_text.text))
+    for line in report(counts):
+        assert line in guide
