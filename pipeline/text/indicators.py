@@ -66,8 +66,6 @@ _WRAPPED = re.compile(r"(?<=[^.;!?:\s])[ \t]{0,20}\r?\n[ \t]{0,20}(?=[a-zà-öø
 _LIGATURES = str.maketrans(
     {"œ": "oe", "æ": "ae", "’": "'", "–": "-", "—": "-", "→": ">", "\u2011": "-", "\u00ad": None}
 )
-
-
 _REPORTED = {code.code: (code.label_fr, code.label_en) for code in (*MEASURE, *RISK_REASON)}
 """Labels of codes that reports also tick: they are declared there."""
 
@@ -289,9 +287,8 @@ class Codebook:
         by_cues: set[int] = set()
         kept = []
         for one in found:
-            if (
-                one.pattern.code or one.pattern.kind == "neutral"
-            ):  # the same words may say two things ("aide alimentaire"); other overlaps give way
+            if one.pattern.code or one.pattern.kind == "neutral":
+                # The same words may say two things ("aide alimentaire"); other overlaps give way.
                 if any(by_mentions.get(position, one.at) != one.at for position in one.at):
                     continue
                 by_mentions |= dict.fromkeys(one.at, one.at)
@@ -305,9 +302,8 @@ class Codebook:
                 if one.pattern.kind not in _ON_ACTIONS and any(position in by_mentions for position in one.at):
                     if one.pattern.kind != "absent":
                         continue
-                    one = _Found(
-                        replace(one.pattern, kind="absent_for_actions"), one.at
-                    )  # "aucun poste de reclassement"
+                    # "Aucun poste de reclassement": a difficulty, and an action denied.
+                    one = _Found(replace(one.pattern, kind="absent_for_actions"), one.at)
             if one.pattern.kind != "neutral":
                 kept.append(one)
         return sorted(kept, key=lambda one: (one.start, one.end, one.pattern.kind, one.pattern.code)), themes
@@ -508,10 +504,7 @@ def _judge(book: Codebook, mention: _Found, number: int, clauses: list[_Clause],
     own = clauses[number]
     group = [clause for clause in clauses if clause.group == own.group]
     decided = any(cue.pattern.kind in _ON_ACTIONS for cue in own.cues)
-    heading = [] if decided else _heading(number, clauses)
-    cues = [cue for clause in group for cue in clause.cues] + [cue for cue in heading if cue not in own.cues]
-    here = _Bearing(mention, own, cues, heading)
-    here.after = [cue for clause in group if not clause.mentions for cue in clause.cues]
+    here = _Bearing(mention, own, group, [] if decided else _heading(number, clauses))
     value = _value(mention, number, clauses)
     first = tokens[value.start] if value is not None and value.start < value.end else ""
     if book.family[mention.pattern.code] is Family.ACTION:
@@ -547,11 +540,19 @@ def _heading(number: int, clauses: list[_Clause]) -> list[_Found]:
 
 
 class _Bearing:
-    """Which cues bear on a mention."""
+    """Which cues bear on a mention.
 
-    def __init__(self, mention: _Found, own: _Clause, cues: list[_Found], heading: list[_Found]) -> None:
-        self.mention, self.own, self.cues, self.heading = mention, own, cues, heading
-        self.after: list[_Found] = []
+    Args:
+        mention: what is judged.
+        own: its clause.
+        group: the clauses whose cues may reach it, its own among them.
+        heading: cues that reach it from any distance.
+    """
+
+    def __init__(self, mention: _Found, own: _Clause, group: list[_Clause], heading: list[_Found]) -> None:
+        self.mention, self.own, self.heading = mention, own, heading
+        self.cues = [cue for clause in group for cue in clause.cues] + [cue for cue in heading if cue not in own.cues]
+        self.after = [cue for clause in group if not clause.mentions for cue in clause.cues]
 
     def _within(self, cue: _Found) -> bool:
         return self.own.start <= cue.start < self.own.end
