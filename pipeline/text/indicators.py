@@ -514,7 +514,7 @@ def _judge(book: Codebook, mention: _Found, number: int, clauses: list[_Clause],
         return Status.PRESENT if here.forward("not", "not_so", "not_yet", "absent", crossing=False) else Status.NEGATED
     if first in DENIED_ACTION or opening & {"nil", "absent", "not_so"}:
         return Status.NEGATED
-    if here.forward("clear") or tokens[mention.end + 1 : mention.end + 2] in (["ok"], ["ras"]):
+    if here.forward("clear") or tokens[mention.end + 1 : own.end] in (["ok"], ["ras"], ["non"]):
         return Status.NEGATED
     if mention.pattern.kind == "beside" and not here.any("problem"):
         return None
@@ -626,6 +626,8 @@ def _judge_action(here: _Bearing, value: _Clause | None) -> Status | None:
         kind = next(
             (cue.pattern.kind for cue in value.cues if cue.pattern.kind in {"done", "planned", "applied"}), None
         )
+    if kind is None and here.any("meeting"):  # an appointment named bare is to come
+        return Status.PLANNED
     code = here.mention.pattern.code
     asked_for = (
         kind == "planned" or (kind == "applied" and code not in APPLICATIONS) or (kind is None and code in PROSPECTS)
