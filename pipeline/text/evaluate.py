@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from statsmodels.stats.proportion import proportion_confint
 
@@ -118,6 +118,7 @@ class Evaluation:
         misses: what was missed, with its text: never shown unless asked for.
         coded: (family, code) -> texts in which the code is `annotated`, `found`, both whatever the status (`agreed`),
             both with the same status (`exact`).
+        statuses: (family, status) -> the same, of codes annotated or found with that status.
         coded_texts: texts whose indicators were annotated.
     """
 
@@ -132,6 +133,7 @@ class Evaluation:
     needless_characters: int = 0
     misses: list[Miss] = field(default_factory=list, repr=False)
     coded: dict[tuple[Family, str], Counter[str]] = field(default_factory=dict)
+    statuses: dict[tuple[Family, Status], Counter[str]] = field(default_factory=dict)
     coded_texts: int = 0
 
     def recall(self, *labels: str) -> Share:
@@ -177,11 +179,13 @@ class Evaluation:
         """Count one text's indicators."""
         self.coded_texts += 1
         for code in annotated.keys() | found.keys():
-            counts = self.coded.setdefault((codebook().family[code], code), Counter())
-            counts["found"] += code in found
-            counts["annotated"] += code in annotated
-            counts["agreed"] += code in found and code in annotated
-            counts["exact"] += code in found and found[code] == annotated.get(code)
+            family, given, got = codebook().family[code], annotated.get(code), found.get(code)
+            counts = self.coded.setdefault((family, code), Counter())
+            counts.update(annotated=given is not None, found=got is not None, exact=given == got)
+            counts["agreed"] += given is not None and got is not None
+            for status in {given, got} - {None}:
+                by_status = self.statuses.setdefault((family, cast(Status, status)), Counter())
+                by_status.update(annotated=given == status, found=got == status, exact=given == got)
 
     def family(self, family: Family, code: str | None = None) -> Counter[str]:
         """Counts of one family, or of one of its codes."""
@@ -326,6 +330,9 @@ def _report_codes(counts: Evaluation, each_code: bool) -> Iterator[str]:
     yield _row("family", "annotated, found", "found, annotated", "F1")
     for family in Family:
         yield _code_row(family, counts.family(family), "exact")
+        for status in Status if family is not Family.THEME else ():
+            if of_status := counts.statuses.get((family, status)):
+                yield _code_row(f"  that are {status}", of_status, "exact")
         for indicator in codebook().indicators if each_code else ():
             if indicator.family is family and (of_code := counts.family(family, indicator.code)):
                 yield _code_row(f"  {indicator.code}", of_code, "exact")

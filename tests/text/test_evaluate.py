@@ -16,7 +16,7 @@ from pipeline import cli
 from pipeline.text import evaluate
 from pipeline.text.deidentify import Decision, Deidentified, Deidentifier
 from pipeline.text.evaluate import Evaluation, Share, TextError
-from pipeline.text.indicators import Family
+from pipeline.text.indicators import Family, Status
 from pipeline.text.spans import Label, Span
 
 SECRET = "Madame Zoé Quintard appelle le 06 12 34 56 78."
@@ -123,6 +123,8 @@ def test_indicators_count_with_their_status_and_without(tmp_path: Path) -> None:
     )
     assert counts.family(Family.OBSTACLE) == {"annotated": 3, "found": 2, "agreed": 2, "exact": 1}
     assert counts.family(Family.OBSTACLE, "pain") == {"annotated": 1, "found": 1, "agreed": 1, "exact": 1}
+    assert counts.statuses[Family.OBSTACLE, Status.PRESENT] == {"annotated": 3, "found": 1, "exact": 1}
+    assert counts.statuses[Family.OBSTACLE, Status.NEGATED] == {"annotated": 0, "found": 1, "exact": 0}
     assert (counts.texts, counts.coded_texts) == (0, 1)
 
 
