@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterable
 from enum import StrEnum
 
-from pipeline.text.lexicon import CAPITAL, READABLE, Is, Lexicon
+from pipeline.text.lexicon import CAPITAL, NAME, READABLE, Is, Lexicon
 from pipeline.text.normal import fold
 from pipeline.text.numbers import digits
 from pipeline.text.reading import TOKEN
 from pipeline.text.record import Known
-from pipeline.text.spans import Label, Span
+from pipeline.text.spans import NAMES, Span
 
 
 class Reason(StrEnum):
@@ -36,7 +36,7 @@ class Reason(StrEnum):
 
 MAXIMUM_UNKNOWN_SHARE = 0.25
 """A text of which more letters than this are unknown words is in no French that the rules were written for."""
-_FEWEST_WORDS = 12
+_FEWEST_LETTERS = 40
 _LONG_DIGITS = re.compile(r"(?<![\d.,])\d{5,}(?!\s?(?:€|euros?|eur)\b)")
 _MOJIBAKE = re.compile(r"Ã[\x80-\xbf©¨ª«§¢´]|â€|\ufffd|[\ud800-\udfff]|[\ue000-\uf8ff]")
 _CUT = "\x02"
@@ -76,13 +76,19 @@ def reasons(text: str, spans: tuple[Span, ...], record: Known | None, lexicon: L
     found = {reason for token in TOKEN.findall(left) if (reason := _word(token, lexicon))}
     if _LONG_DIGITS.search(left) or "@" in left:
         found.add(Reason.NUMBER_LEFT)
-    unknown = sum(span.end - span.start for span in spans if span.label == Label.UNKNOWN)
+    unknown = sum(_unknown_letters(text[span.start : span.end], lexicon) for span in spans if span.label in NAMES)
     letters = sum(span.end - span.start for span in spans) + len(left)
-    if unknown > MAXIMUM_UNKNOWN_SHARE * max(letters, 1) and unknown > _FEWEST_WORDS:
+    if unknown > MAXIMUM_UNKNOWN_SHARE * max(letters, 1) and unknown > _FEWEST_LETTERS:
         found.add(Reason.MANY_UNKNOWN_WORDS)
     if record is not None and identifies(left, record):
         found.add(Reason.RECORD_IDENTIFIER)
     return tuple(sorted(found))
+
+
+def _unknown_letters(masked: str, lexicon: Lexicon) -> int:
+    """Letters of words in lower case that are neither French nor a name."""
+    known = READABLE | NAME
+    return sum(len(word) for word in TOKEN.findall(masked) if lexicon(word) & Is.LOWER and not lexicon(word) & known)
 
 
 def _word(token: str, lexicon: Lexicon) -> Reason | None:
