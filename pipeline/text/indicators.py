@@ -20,8 +20,6 @@ from functools import cache, lru_cache
 from itertools import pairwise, product
 from pathlib import Path
 
-import pyarrow as pa
-
 from pipeline.tables.codes import MEASURE, RISK_REASON
 
 MAX_CHARACTERS = 20_000
@@ -403,36 +401,6 @@ def codes(text: str) -> dict[str, Status]:
                 status[code] = judged
     status |= dict.fromkeys(themes, Status.PRESENT)
     return {indicator.code: status[indicator.code] for indicator in book.indicators if indicator.code in status}
-
-
-def indicators(texts: pa.Table) -> pa.Table:
-    """Codes of many narratives, for the restricted zone: one row per report and code.
-
-    Args:
-        texts: columns `report_number` (any type without duplicates) and `narrative` (text, may be null).
-
-    Returns:
-        Columns `report_number` (as given), `family`, `code`, `status`; sorted by report, then by code in the order of
-        the codebook.
-    """
-    numbers = texts["report_number"].combine_chunks()
-    rank = {indicator.code: i for i, indicator in enumerate(codebook().indicators)}
-    reports, found, statuses = [], [], []
-    for position, narrative in enumerate(texts["narrative"].to_pylist()):
-        for code, status in codes(narrative or "").items():
-            reports.append(position)
-            found.append(code)
-            statuses.append(str(status))
-    coded = pa.table(
-        {
-            "report_number": numbers.take(pa.array(reports, pa.int64())),
-            "family": pa.array([str(codebook().family[code]) for code in found], pa.string()),
-            "code": pa.array(found, pa.string()),
-            "status": pa.array(statuses, pa.string()),
-            "rank": pa.array([rank[code] for code in found], pa.int64()),
-        }
-    )
-    return coded.sort_by([("report_number", "ascending"), ("rank", "ascending")]).drop_columns(["rank"])
 
 
 def _sentences(text: str) -> Iterator[list[str]]:

@@ -9,15 +9,14 @@ import tomllib
 import unicodedata
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.tables.codes import MEASURE
+from pipeline.tables.codes import INDICATOR_FAMILY, INDICATOR_STATUS, MEASURE
 from pipeline.text import indicators as module
 from pipeline.text.evaluate import Evaluation, read, report
-from pipeline.text.indicators import Family, Status, codebook, codes, indicators
+from pipeline.text.indicators import Family, Status, codebook, codes
 
 ANNOTATED = Path(__file__).parent / "annotated"
 LISTS = tomllib.loads(Path(module.__file__).with_name("indicators.toml").read_text(encoding="utf-8"))
@@ -156,26 +155,12 @@ def test_no_text_of_20_kb_takes_half_a_second(unit: str) -> None:
     assert time.process_time() - began < 0.5
 
 
-def test_a_table_of_reports_becomes_codes_and_holds_no_word_of_them() -> None:
-    narratives = ["Pas de dettes. SecretDupont refuse la RQTH.", None, "Douleurs."]
-    coded = indicators(pa.table({"report_number": [7, 5, 3], "narrative": narratives}))
-    assert coded.to_pylist() == [
-        {"report_number": 3, "family": "obstacle", "code": "pain", "status": "present"},
-        {"report_number": 7, "family": "obstacle", "code": "debt", "status": "negated"},
-        {"report_number": 7, "family": "action", "code": "disabled_worker_application", "status": "negated"},
-        {"report_number": 7, "family": "theme", "code": "money", "status": "present"},
-        {"report_number": 7, "family": "theme", "code": "rights", "status": "present"},
-    ]
-    turned = indicators(pa.table({"report_number": [3, 7, 5], "narrative": [narratives[2], narratives[0], None]}))
-    assert turned.equals(coded)
-    empty = indicators(pa.table({"report_number": pa.array([], pa.int64()), "narrative": pa.array([], pa.string())}))
-    assert (empty.schema, empty.num_rows) == (coded.schema, 0)
-
-
 def test_codes_are_unique_and_share_the_labels_of_the_measures_that_reports_tick() -> None:
     book = codebook().indicators
     assert len({one.code for one in book}) == len(book)
     assert all(one.label_fr and one.label_en for one in book)
+    assert [one.code for one in INDICATOR_FAMILY] == list(Family)
+    assert [one.code for one in INDICATOR_STATUS] == list(Status)
     measures = {code.code: code.label_fr for code in MEASURE if code.code != "other"}
     assert measures.items() <= {one.code: one.label_fr for one in book}.items()
 
