@@ -322,6 +322,16 @@ number_left | numéro ou adresse électronique resté lisible | a number or an e
 timeout | traitement trop long | took too long
 error | erreur de traitement | failed
 """)
+INDICATOR_FAMILY = _published("""
+obstacle | obstacle | obstacle
+action | action | action
+theme | thème | theme
+""")
+INDICATOR_STATUS = _published("""
+present | présent, réalisé ou en cours | present, carried out or under way
+planned | proposé, demandé ou à venir | proposed, asked for or to come
+negated | absent, levé ou écarté | absent, over or ruled out
+""")
 END_REASON = _published("""
 ongoing | fin non observée | end not observed
 death | décès | death
