@@ -87,6 +87,7 @@ def protect_all(
     base: int = 5,
     kept: Sequence[Flags] | None = None,
     known: Sequence[Flags] | None = None,
+    persons: Sequence[Ints] | None = None,
 ) -> list[Protected]:
     """Mask, round and explain the tables of a release together.
 
@@ -98,6 +99,7 @@ def protect_all(
         kept: per table, bool `(measures, rows)`, cells that stay masked whatever they hold.
         known: per table, bool `(measures, rows)`, cells that an earlier release has shown: the last to be masked for
             others, since readers remember them.
+        persons: per table, int64 `(measures, rows)`, behind each cell as readers see it; None = as counted.
 
     Returns:
         The tables to publish, in order, and why each masked cell is.
@@ -106,7 +108,7 @@ def protect_all(
         ValueError: if keys repeat or a declared column is missing.
         DisclosureError: if a masked cell could be computed whatever else is masked.
     """
-    system = system_of(tables, equalities, k=rules.k, known=known)
+    system = system_of(tables, equalities, k=rules.k, known=known, persons=persons)
     first = _Unsafe(system, rules)
     stays = np.zeros(system.size, np.bool_) if kept is None else system.flat(kept) & ~first.cells
     start = first.cells | stays
@@ -210,13 +212,12 @@ class _Unsafe:
         dominated = _dominated(system, rules)
         # An empty complement of nobody is the zero count, already judged.
         rest = system.owner[np.flatnonzero(small & system.complement & (system.persons[system.owner] > 0))]
-        self.cells = (small & ~system.complement) | dominated
+        few = small & ~system.complement
+        self.cells = few | dominated
         self.cells[rest] = True
         self.because = dict.fromkeys(rest.tolist(), "the persons it leaves out of its whole are fewer than k")
         self.because |= dict.fromkeys(np.flatnonzero(dominated).tolist(), "one contributor dominates the amount")
-        self.because |= dict.fromkeys(
-            np.flatnonzero(small & ~system.complement).tolist(), "it rests on fewer than k persons"
-        )
+        self.because |= dict.fromkeys(np.flatnonzero(few).tolist(), "it rests on fewer than k persons")
 
 
 def _dominated(system: System, rules: Rules) -> Flags:

@@ -81,6 +81,7 @@ def system_of(
     k: int = 1,
     published: bool = False,
     known: Sequence[Flags] | None = None,
+    persons: Sequence[Ints] | None = None,
 ) -> System:
     """The system of a release.
 
@@ -90,17 +91,18 @@ def system_of(
         k: sums to an unwritten total under k are not known to readers (every part is masked).
         published: the tables are as published: an empty cell is masked, not absent.
         known: per table, bool `(measures, rows)`: cells to mask last, since readers have seen them.
+        persons: per table, int64 `(measures, rows)`: behind each cell as readers see it; None = as counted.
 
     Raises:
         ValueError: if the keys of a table repeat.
     """
-    return System(tables, equalities, k=k, published=published, known=known)
+    return System(tables, equalities, k=k, published=published, known=known, persons=persons)
 
 
 class _Block:
     """The cells of one table in key order: its measures, then the complements, row after row."""
 
-    def __init__(self, table: CountTable, offset: int, published: bool) -> None:
+    def __init__(self, table: CountTable, offset: int, published: bool, persons: Ints | None) -> None:
         self.table, self.offset = table, offset
         frame = table.frame.to_pandas()
         keys = frame[list(table.keys)].astype(str)
@@ -122,8 +124,22 @@ class _Block:
             difference = self.column(whole) - columns[self.names[m]]
             rest.append(np.where(difference < 0, np.nan, difference))  # not a share: nothing to be the rest of
         self.figures = np.vstack([*columns.values(), *rest]).reshape(len(self.names) + len(rest), self.rows)
-        persons = [columns[measure.persons or measure.column] for measure in table.measures]
-        self.persons = np.nan_to_num(np.vstack([*persons, *rest]).reshape(self.figures.shape)).astype(np.int64)
+        if persons is None:
+            behind = [columns[measure.persons or measure.column] for measure in table.measures]
+        else:
+            behind = list(persons[:, self.order].astype(np.float64))
+            rest = [self._rest_as_seen(behind, *each, kept) for each, kept in zip(self.wholes, rest, strict=True)]
+        self.persons = np.nan_to_num(np.vstack([*behind, *rest]).reshape(self.figures.shape)).astype(np.int64)
+
+    def _rest_as_seen(self, behind: Sequence[Floats], m: int, whole: str, counted: Floats) -> Floats:
+        """Persons a share leaves out of its whole as readers see it: a measure, or the row that it is a share of."""
+        if whole in self.names:
+            seen = behind[self.names.index(whole)] - behind[m]
+        else:
+            keys = list(self.row_at)
+            row = np.array([self.row_at.get(self.table.wholes.get(key, ()), -1) for key in keys], np.int64)
+            seen = np.where(row >= 0, behind[m][row] - behind[m], counted)
+        return np.where(np.isnan(counted), np.nan, np.maximum(seen, 0))
 
     def column(self, name: str) -> Floats:
         """A column in key order, NaN where empty."""
@@ -148,7 +164,7 @@ class System:
 
     Attributes:
         values: float64 `(cells,)`, NaN where empty.
-        persons: int64 `(cells,)`, behind each cell.
+        persons: int64 `(cells,)`, behind each cell as readers see it.
         absent: bool `(cells,)`, cells that do not exist (in a published system: that are empty).
         complement: bool `(cells,)`, cells that are never written.
         known: bool `(cells,)`, cells that readers have seen before.
@@ -165,12 +181,13 @@ class System:
         k: int,
         published: bool,
         known: Sequence[Flags] | None,
+        persons: Sequence[Ints] | None,
     ) -> None:
         self.k, self.published = k, published
         self.blocks: list[_Block] = []
         size = 0
-        for table in tables:
-            self.blocks.append(_Block(table, size, published))
+        for number, table in enumerate(tables):
+            self.blocks.append(_Block(table, size, published, None if persons is None else persons[number]))
             size += self.blocks[-1].figures.size
         self.size = size
         self.values: Floats = np.concatenate([np.empty(0), *(block.figures.ravel() for block in self.blocks)])
