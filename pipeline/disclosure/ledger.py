@@ -231,7 +231,7 @@ def persons_of(cells: pa.Table) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.i
     """The persons behind each cell, int64 `(cells, arms)` with zeros after the last, and the number of arms of each."""
     listed = cells["persons"].combine_chunks()
     arms = pc.list_value_length(listed).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
-    persons = np.zeros((len(arms), int(arms.max(initial=0))), np.int64)
+    persons = np.zeros((len(arms), int(arms.max(initial=1))), np.int64)
     persons[np.arange(persons.shape[1]) < arms[:, None]] = listed.flatten().to_numpy(zero_copy_only=False)
     return persons, arms
 

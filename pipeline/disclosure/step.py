@@ -23,9 +23,8 @@ from pipeline.disclosure import described, ledger, measured, persons, successive
 from pipeline.disclosure.between import equalities
 from pipeline.disclosure.described import GENERATED
 from pipeline.disclosure.facts import Attack, Between, Fidelity, Microdata, ReleaseFacts, Sums
-from pipeline.disclosure.suppression import Rules
 from pipeline.disclosure.system import holding
-from pipeline.disclosure.tables import CountTable
+from pipeline.disclosure.tables import CountTable, Rules
 from pipeline.disclosure.verify import verify
 from pipeline.effects.analysis import Analysis
 from pipeline.effects.step import STEP as EFFECTS
@@ -75,8 +74,7 @@ def anonymise(run: Run) -> StepReport:
     rule = protocol.disclosure
     run.progress("protecting tables", 0, 1)
     tied = holding(counted, equalities(counted))
-    # A zero says of everyone in the group that they did not: it is a figure on fewer than k persons like another.
-    rules = Rules(rule.k, mask_zero=True, dominance=rule.dominance_share)
+    rules = rules_of(protocol)
     made = successive.publish_all(
         [*counted, described.uptake(_gathered(run)["uptake"])], previous, rules, base=rule.rounding_base,
         equalities=tied, history=history,
@@ -130,6 +128,12 @@ def anonymise(run: Run) -> StepReport:
     return report
 
 
+def rules_of(protocol: Protocol) -> Rules:
+    """When a cell is unsafe: a zero says of everyone in the group that they did not, and is no exception."""
+    rule = protocol.disclosure
+    return Rules(rule.k, mask_zero=True, dominance=rule.dominance_share, p=rule.p_percent)
+
+
 def _refuse_gaps(home: Home, release: str) -> None:
     recorded = {path.stem.removeprefix("release=") for path in (home.ledger / "cells").glob("release=*.parquet")}
     for month in home.releases():
@@ -168,11 +172,11 @@ def _described(run: Run) -> list[CountTable]:
         described.impact(raw["impact"]),
         described.curve("return_to_work_curve", raw["return_to_work_curve"], rule.k),
         described.curve("on_leave_curve", raw["on_leave_curve"], rule.k),
-        described.savings(raw["savings"], rule.k, rule.rounding_base, rule.dominance_share),
+        described.savings(raw["savings"], rules_of(run.protocol), rule.rounding_base),
         *(described.estimates(name, raw[name]) for name in ("balance", "power", "sensitivity", "placebo")),
         described.balance_groups(raw["balance_groups"]),
         described.flow(attrition, rule.k),
-        described.measures(counts["measures"], rule.k, rule.dominance_share),
+        described.measures(counts["measures"], rule.k),
         described.leaves(pd.read_parquet(home.artefact(release, LEAVE, LEAVES)), rule.k, rule.dominance_share),
     ]
     return tables + [build(counts[name], rule.k) for name, build in described.ACTIVITY_TABLES.items()]

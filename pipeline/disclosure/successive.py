@@ -28,9 +28,9 @@ from pipeline.disclosure import ledger
 from pipeline.disclosure.ledger import Matched
 from pipeline.disclosure.measured import Release
 from pipeline.disclosure.readers import Found, Readers, Seen
-from pipeline.disclosure.suppression import Rules, protect_all
+from pipeline.disclosure.suppression import protect_all
 from pipeline.disclosure.system import Equality, Floats, Ints, System, system_of
-from pipeline.disclosure.tables import CountTable, Flags, rates_of
+from pipeline.disclosure.tables import CountTable, Flags, Rules, rates_of
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class _Trial:
         self.readers = Readers(self.system, k)
         self.names = _written_names(self.system)
         self.earlier = [self._then(cells) for _, cells in history]
-        self.hold = np.zeros(0, np.bool_)
+        self.placed = False
 
     def decide(self, current: pa.Table) -> tuple[pa.Table, list[Flags]]:
         """The cells after the increment rule and all that must be held, and the cells to mask besides.
@@ -148,7 +148,7 @@ class _Trial:
         Returns:
             The cells to publish, and per table bool `(measures, rows)`, all False when nothing is told any more.
         """
-        if len(self.hold) != len(current):
+        if not self.placed:
             self._place(current)
         found = ledger.matched(current, self.previous)
         while True:
@@ -165,6 +165,7 @@ class _Trial:
 
     def _place(self, current: pa.Table) -> None:
         """Where each cell of the ledger stands, which does not depend on what is masked."""
+        self.placed = True
         place = pc.index_in(self.names, value_set=ledger.identifiers(current)).fill_null(-1)
         self.row_of: Ints = place.to_numpy(zero_copy_only=False).astype(np.int64)
         self.hold = np.zeros(len(current), np.bool_)

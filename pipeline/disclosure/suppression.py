@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -28,14 +27,13 @@ from scipy.sparse.csgraph import connected_components
 from pipeline.disclosure.linear import PRIME, determined, null_space, tellable
 from pipeline.disclosure.system import Cell, Equality, Ints, System, system_of
 from pipeline.disclosure.tables import (
-    DOMINANT_SHARE,
-    P_PERCENT,
     PROMISED,
     CountTable,
     DisclosureError,
     Flags,
     Mask,
     Protected,
+    Rules,
     rates_of,
     round_counts,
 )
@@ -43,23 +41,6 @@ from pipeline.disclosure.tables import (
 TELLABLE_LIMIT = 50_000_000
 """Largest unknowns x freedom of a component in which the cover is made smaller; beyond it the cover stands."""
 KEPT = "fewer than k persons have joined it since it was masked, or several releases would tell it"
-
-
-@dataclass(frozen=True)
-class Rules:
-    """When a cell is unsafe by itself.
-
-    Attributes:
-        k: least persons behind a published figure, >= 1.
-        mask_zero: whether 0 % and 100 % are unsafe too (zero counts, empty complements).
-        dominance: an amount of which one contributor holds more than this share is unsafe.
-        p: an amount is unsafe when the second contributor could work out the first to within p %.
-    """
-
-    k: int
-    mask_zero: bool = False
-    dominance: float = DOMINANT_SHARE
-    p: float = P_PERCENT
 
 
 def protect(

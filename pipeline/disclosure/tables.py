@@ -15,19 +15,31 @@ import pyarrow as pa
 
 Flags = npt.NDArray[np.bool_]
 
-DOMINANT_SHARE = 0.85
-"""An amount of which one contributor holds more than this share is unsafe."""
-P_PERCENT = 10
-"""An amount is unsafe when the second contributor could work out the first to within p %: total - first - second < p %
-of the first (Hundepool et al., Statistical Disclosure Control, 2012, section 4.2.2)."""
-
-
 PROMISED = ("primary", "secondary", "increment")
 """Reasons of cells that readers must not be able to compute; any other reason withholds a figure, not persons."""
 
 
 class DisclosureError(RuntimeError):
     """A cell cannot be protected by masking others: the table must not be published as it is described."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """When a cell is unsafe by itself.
+
+    Attributes:
+        k: least persons behind a published figure, >= 1.
+        mask_zero: whether 0 % and 100 % are unsafe too (zero counts, empty complements).
+        dominance: an amount of which one contributor holds more than this share is unsafe.
+        p: an amount is unsafe when the second contributor could work out the first to within p %, that is when what
+            the others hold is less than p % of the first (Hundepool et al., Statistical Disclosure Control, 2012,
+            section 4.2.2).
+    """
+
+    k: int
+    mask_zero: bool = False
+    dominance: float = 0.85
+    p: float = 10.0
 
 
 @dataclass(frozen=True)

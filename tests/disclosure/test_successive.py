@@ -20,9 +20,9 @@ from pipeline.disclosure.facts import Between, Sums
 from pipeline.disclosure.ledger import CELLS
 from pipeline.disclosure.measured import differencing
 from pipeline.disclosure.readers import Readers, Seen, unrounded_all
-from pipeline.disclosure.suppression import Rules, protect, recoverable, recoverable_all
+from pipeline.disclosure.suppression import protect, recoverable, recoverable_all
 from pipeline.disclosure.system import holding, system_of
-from pipeline.disclosure.tables import CountTable, Margin, Measure, round_counts
+from pipeline.disclosure.tables import CountTable, Margin, Measure, Rules, round_counts
 
 K = 11
 RULES = Rules(K, mask_zero=True)
