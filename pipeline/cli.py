@@ -132,17 +132,24 @@ def deidentify(
     target: Annotated[
         Path, typer.Argument(metavar="OUT.jsonl", help='Lines {"id", "text", "spans", "decision", "reasons"}.')
     ],
+    protocol: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Study protocol; the project's protocol.toml without it.")
+    ] = None,
 ) -> None:
-    """Judge free texts: masked and released, or withheld with a reason.
+    """Mask the identifiers of free French texts, and withhold those that cannot be shown free of them.
 
-    There is no recogniser yet: every text is withheld (reason no_recogniser).
+    A record holds columns of bilans_suivi (nom, prenom, employeur, ...); their values are masked wherever they stand.
+    Spans count characters of the text as given. Reasons to withhold are explained in docs/free-text.md.
 
     Example: pdp deidentify texts.jsonl judged.jsonl
     """
-    from pipeline.text.withhold import deidentify as judge
+    from pipeline.protocol import Protocol
+    from pipeline.text.deidentify import of_protocol
+    from pipeline.text.files import deidentify as judge
 
-    decisions = judge(source, target)
-    _say(f"{target}: " + ", ".join(f"{count} texts {decision}" for decision, count in decisions.items()))
+    with shown(err) as progress:
+        decisions = judge(source, target, of_protocol(Protocol.load(protocol)), progress)
+    _say(f"{target}: {decisions['release']} texts released, {decisions['withhold']} withheld")
 
 
 class KeyAction(StrEnum):
