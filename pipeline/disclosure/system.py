@@ -153,7 +153,8 @@ class _Block:
     @cached_property
     def row_at(self) -> dict[tuple[str, ...], int]:
         """Key -> place in key order."""
-        return {key: row for row, key in enumerate(self.keys.itertuples(index=False, name=None))}
+        columns = (self.keys[name].tolist() for name in self.keys)
+        return {key: row for row, key in enumerate(zip(*columns, strict=True))}
 
 
 class System:
@@ -379,11 +380,14 @@ class System:
             self._label(f"of {block.table.name} to {whole} in its row", len(there), complement=True)
 
     def _add_links(self, block: _Block) -> None:
-        for link in block.table.links:
-            here = np.array([len(self.labels)])
-            for total, (key, name) in ((True, link.total), *((False, part) for part in link.parts)):
-                self._add(here, block.cell(name, np.array([block.row_at[key]])), total)
-            self._label(f"of {block.table.name} between rows", 1)
+        links, first = block.table.links, len(self.labels)
+        start = {name: block.offset + m * block.rows for m, name in enumerate(block.names)}
+        totals = [start[name] + block.row_at[key] for key, name in (link.total for link in links)]
+        self._add(first + np.arange(len(links)), np.array(totals, np.int64), True)
+        parts = [start[name] + block.row_at[key] for link in links for key, name in link.parts]
+        of = np.repeat(np.arange(len(links)), [len(link.parts) for link in links])
+        self._add(first + of, np.array(parts, np.int64), False)
+        self._label(f"of {block.table.name} between rows", len(links))
 
     def _add_equalities(self, equalities: Iterable[Equality]) -> None:
         blocks = {block.table.name: block for block in self.blocks}
