@@ -129,7 +129,8 @@ def _strata_links(raw: pd.DataFrame) -> Iterator[Link]:
 def curve(name: str, raw: pd.DataFrame, k: int) -> CountTable:
     """Weekly curves: a point moves only where at least k persons of the arm have changed since the last one shown.
 
-    Expects `n_arm` (persons of the arm) and, for `on_leave_curve`, `n_persons` followed in the week.
+    Expects `n_arm` (persons of the arm) and, for `on_leave_curve`, `n_persons` followed in the week. The persons still
+    at risk are the same whatever the event: they are held on their own, and shown where an event's share is not.
     """
     raw = raw.copy().reset_index(drop=True)
     values = {
@@ -145,30 +146,36 @@ def curve(name: str, raw: pd.DataFrame, k: int) -> CountTable:
     for state, value in zip(states, values, strict=True):
         raw[state] = (raw[value] * raw["n_arm"]).round()
     raw["n_other"] = raw["n_arm"] - raw[list(states)].sum(axis=1)
-    behind = (followed, "n_arm", *states, "n_other")
-    raw[PRESET] = raw[PRESET].astype(object)
-    shown = [*values, "ci_low", "ci_high", *behind]
+    raw["n_told"] = 0
+    held = [*values, "ci_low", "ci_high", "n_arm", *states, "n_other"]
+    written = [*held, followed, "n_told"]
     for _, rows in raw.sort_values("week").groupby(groups, sort=True):
         listed = rows.to_dict("records")
-        _hold(listed, values, followed, shown, k)
-        raw.loc[rows.index, [*shown, PRESET]] = pd.DataFrame(listed, index=rows.index)[[*shown, PRESET]]
-    helpers = tuple(column for column in behind if column not in published(name).names)
+        _hold(listed, values, followed, held, k)
+        raw.loc[rows.index, written] = pd.DataFrame(listed, index=rows.index)[written]
+    behind = (followed, "n_arm", *states, "n_other")
+    helpers = tuple(column for column in (*behind, "n_told") if column not in published(name).names)
     return CountTable(
-        name, _frame(name, raw, helpers=helpers, preset=True), _keys(name), (Measure(followed),),
-        dependents=dict.fromkeys(_estimates(name), (followed,)), behind=behind, helpers=helpers, preset=PRESET,
+        name, _frame(name, raw, helpers=helpers, preset=True), _keys(name), (Measure(followed), Measure("n_told")),
+        dependents=dict.fromkeys(_estimates(name), (followed, "n_told")), behind=behind, helpers=helpers, preset=PRESET,
     )  # fmt: skip
 
 
 def _hold(points: list[dict[Any, Any]], values: tuple[str, ...], followed: str, columns: list[str], k: int) -> None:
     """Walk along one curve, week after week, holding each point until k persons have moved; changes the points.
 
-    A share is unsafe while it stands for 1 to k-1 persons, or leaves as few out: masked until it does not.
+    A share is unsafe while it stands for 1 to k-1 persons, or leaves as few out: masked until it does not. `n_told`,
+    the persons a point tells of, is then nobody.
     """
     shown: dict[str, Any] | None = None
+    still: float | None = None
     for point in points:
         if pd.notna(point[PRESET]):
             continue
         persons, base = point[followed], float(point["n_arm"])
+        if still is None or abs(persons - still) >= k:
+            still = persons
+        point[followed] = still
         counts = [float(point[column]) * base for column in values]
         # Persons of the arm the curve no longer follows have no say in the complement.
         if (
@@ -176,13 +183,11 @@ def _hold(points: list[dict[Any, Any]], values: tuple[str, ...], followed: str, 
             or 0 < base - counts[0] < k
             or any(0 < count < k for count in counts)
         ):
-            point[PRESET] = "primary"
             continue
-        if shown is not None:
-            moved = max(abs(point[column] - shown[column]) * base for column in values)
-            if moved < k or 0 < abs(persons - shown[followed]) < k:
-                point.update(shown)
-                continue
+        point["n_told"] = still
+        if shown is not None and max(abs(point[column] - shown[column]) * base for column in values) < k:
+            point.update(shown)
+            continue
         shown = {column: point[column] for column in columns}
 
 

@@ -178,7 +178,7 @@ class _Trial:
         # Place of a count among the persons behind it.
         self.own = np.zeros(len(current), np.int64)
         for table, block in zip(self.tables, self.system.blocks, strict=True):
-            for name in block.names if table.behind else ():
+            for name in set(block.names) & set(table.behind):
                 rows_of = self.row_of[block.cell(name, np.arange(block.rows))]
                 self.own[rows_of[rows_of >= 0]] = table.behind.index(name)
 
@@ -335,7 +335,9 @@ class _Remembered:
             if table.behind:
                 first = stood[mine].reshape(shape).argmax(axis=0)
                 of_row = persons[first, np.arange(shape[1])]
-                result.persons.append(np.stack([of_row[:, table.behind.index(name)] for name in listed[:measures]]))
+                counts = table.frame.select(listed[:measures]).to_pandas().fillna(0).astype(np.int64)
+                seen = [of_row[:, table.behind.index(n)] if n in table.behind else counts[n].to_numpy() for n in counts]
+                result.persons.append(np.stack(seen))
             else:
                 result.persons.append(persons[:measures, :, 0])
         return result

@@ -38,7 +38,7 @@ from pipeline.disclosure.tables import (
     round_counts,
 )
 
-TELLABLE_LIMIT = 50_000_000
+TELLABLE_LIMIT = 20_000_000
 """Largest unknowns x freedom of a component in which the cover is made smaller; beyond it the cover stands."""
 KEPT = "fewer than k persons have joined it since it was masked, or several releases would tell it"
 
