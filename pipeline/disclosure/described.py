@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.disclosure.tables import CountTable, Link, Margin, Measure, RowSum, Rules, round_counts
+from pipeline.disclosure.tables import CountTable, Link, Margin, Measure, Pool, RowSum, Rules, round_counts
 from pipeline.tables.codes import ALLOWANCE_PARTS, OUTSIDE_ARTICLE_56
 from pipeline.tables.model import ARROW, Role
 from pipeline.tables.published import RELEASE, SUPPRESSED, published
@@ -318,7 +318,7 @@ def participant_profile(raw: pd.DataFrame, k: int) -> CountTable:
         ),
         rates={"share": ("n", "total")},
         wholes=_denominators(raw, keys, {"variable": ALL, "modality": ALL}), empty=_empty(raw, keys, somebody),
-        helpers=("total", "whole"),
+        pool=Pool("modality", "other_modalities"), helpers=("total", "whole"),
     )  # fmt: skip
 
 
@@ -335,7 +335,7 @@ def referral_sources(raw: pd.DataFrame, k: int) -> CountTable:
         (Measure("n", share_of="whole"),),
         margins=(Margin(("source",), {"source": ALL}), Margin(("quarter",), {"quarter": ALL})),
         rates={"share": ("n", "total")}, wholes=_denominators(raw, _keys("referral_sources"), {"source": ALL}),
-        helpers=("total", "whole"),
+        pool=Pool("source", "other_sources"), helpers=("total", "whole"),
     )  # fmt: skip
 
 
@@ -397,7 +397,7 @@ def exits(raw: pd.DataFrame, k: int) -> CountTable:
         "exits", _frame("exits", raw, helpers=("total", "whole")), _keys("exits"), (Measure("n", share_of="whole"),),
         margins=(Margin(("exit",), {"exit": ALL}), Margin(("leave_risk",), {"leave_risk": ALL})),
         rates={"share": ("n", "total")}, wholes=_denominators(raw, _keys("exits"), {"exit": ALL}),
-        helpers=("total", "whole"),
+        pool=Pool("exit", "other_exits"), helpers=("total", "whole"),
     )  # fmt: skip
 
 

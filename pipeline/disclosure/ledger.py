@@ -166,6 +166,7 @@ def tables_of(described: Sequence[CountTable], cells: pa.Table, column: str) -> 
             CountTable(
                 table.name, pa.table(columns), table.keys, tuple(m for m in table.measures if m.column in wide),
                 table.margins, tuple(s for s in table.row_sums if {s.total, *s.parts} <= set(wide)), table.links,
+                pool=table.pool, pooled=table.pooled,
             )
         )  # fmt: skip
     return made

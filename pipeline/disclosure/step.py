@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,8 @@ def anonymise(run: Run) -> StepReport:
     found = measured.differencing(truth, releases, protocol.disclosure.k, protocol.disclosure.rounding_base)
     run.progress("attacking the tables", 1, 1)
     safe |= {"data_quality": quality, "microdata": microdata}
-    safe["disclosure"] = _disclosure(truth, safe, protocol)
+    written = [replace(table, frame=table.frame.filter(pa.array(table.written_rows()))) for table in truth]
+    safe["disclosure"] = _disclosure(written, safe, protocol)
     for name, table in safe.items():
         declared = published(name)
         whole = (

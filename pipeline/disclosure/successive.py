@@ -27,6 +27,7 @@ import pyarrow.compute as pc
 from pipeline.disclosure import ledger
 from pipeline.disclosure.ledger import Matched
 from pipeline.disclosure.measured import Release
+from pipeline.disclosure.pools import POOLED, told_together
 from pipeline.disclosure.readers import Found, Readers, Seen
 from pipeline.disclosure.suppression import protect_all
 from pipeline.disclosure.system import Equality, Floats, Ints, System, system_of
@@ -38,7 +39,8 @@ class Publication:
     """A table fit to follow its earlier releases.
 
     Attributes:
-        table: the rows to publish, in the order of `truth`; empty rows of what is not known may be left out.
+        table: the rows to publish, in the order of `truth`: empty rows of what is not known may be left out, and those
+            told together are (`truth.written_rows`).
         cells: its cells for the ledger, schema `ledger.CELLS`.
         log: one row per masked cell (see `tables.Protected`).
         held: cells that keep their earlier value.
@@ -94,7 +96,12 @@ def publish_all(
     shown = set(zip(previous["table"].to_pylist(), previous["key"].to_pylist(), strict=True))
     tables = [_without_empty_rows(table, shown) for table in tables]
     before = _Remembered.of(tables, previous, rules.k)
-    kept = before.kept
+    tables = [
+        told_together(table, previous, rules.k, kept, known, persons)
+        for table, kept, known, persons in zip(tables, before.kept, before.known, before.persons, strict=True)
+    ]
+    before = _Remembered.of(tables, previous, rules.k)
+    kept = [flags | _members(table) for table, flags in zip(tables, before.kept, strict=True)]
     trial = _Trial(tables, previous, rules.k, base, equalities, history)
     while True:
         protected = protect_all(
@@ -112,8 +119,34 @@ def publish_all(
         final = _with_labels(table, ledger.with_cells(made.table, table.keys, mine), mine)
         final, rates = _with_rates(table, final, mine, made.counts)
         held = pc.sum(pc.and_(pc.equal(mine["reason"], "increment"), pc.invert(mine["masked"]))).as_py() or 0
-        published.append(Publication(final, pa.concat_tables([mine, rates]), made.log, held, table))
+        mine = _named_pooled(table, pa.concat_tables([mine, rates]))
+        published.append(Publication(_written(table, final), mine, made.log, held, table))
     return published
+
+
+def _members(table: CountTable) -> Flags:
+    """Bool `(measures, rows)`: cells of rows that are told together."""
+    return np.broadcast_to(~table.written_rows(), (len(table.measures), table.frame.num_rows))
+
+
+def _named_pooled(table: CountTable, cells: pa.Table) -> pa.Table:
+    """The cells for the ledger, those of rows told together marked as such."""
+    if not table.pooled:
+        return cells
+    keys = {json.dumps(list(key), ensure_ascii=False) for listed in table.pooled.values() for key in listed}
+    mine = pc.is_in(cells["key"], value_set=pa.array(sorted(keys), pa.string()))
+    place = cells.column_names.index("reason")
+    return cells.set_column(place, cells.field(place), pc.if_else(mine, POOLED, cells["reason"]))
+
+
+def _written(table: CountTable, final: pa.Table) -> pa.Table:
+    """The rows that are published: those told together in one, under its published code."""
+    if not table.pooled or table.pool is None:
+        return final
+    codes = [table.pool.code if table.pool.holds(code) else code for code in final[table.pool.over].to_pylist()]
+    place = final.column_names.index(table.pool.over)
+    final = final.set_column(place, final.field(place), pa.array(codes, final.field(place).type))
+    return final.filter(pa.array(table.written_rows()))
 
 
 class _Trial:

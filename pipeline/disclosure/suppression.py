@@ -91,12 +91,17 @@ def protect_all(
     """
     system = system_of(tables, equalities, k=rules.k, known=known, persons=persons)
     first = _Unsafe(system, rules)
-    stays = np.zeros(system.size, np.bool_) if kept is None else system.flat(kept) & ~first.cells
-    start = first.cells | stays
+    stays = np.zeros(system.size, np.bool_)
+    if kept is not None:
+        # What holds k persons by now, of whom too few have joined, is masked for that.
+        enough = (system.counter < 0) & (system.values >= rules.k)
+        stays = system.flat(kept) & (~first.cells | enough)
+    unsafe = first.cells & ~stays
+    start = unsafe | stays
     masked = _complement(system, start, rules.k)
-    why = dict.fromkeys(np.flatnonzero(stays), KEPT) | first.because
+    why = first.because | dict.fromkeys(np.flatnonzero(stays).tolist(), KEPT)
     why |= _reasons(system, masked & ~start, masked, start)
-    masks = _masks(system, first.cells, masked & ~start, stays, why)
+    masks = _masks(system, unsafe, masked & ~start, stays, why)
     return [_publish(table, mask, rules.k, base) for table, mask in zip(tables, masks, strict=True)]
 
 
@@ -282,8 +287,7 @@ def _cover(system: System, secret: Flags, masked: Flags, k: int) -> Flags:
             found = _determined(system, masked) & (secret | ~system.complement)
             if not found.any():
                 return masked
-            exposed[system.sum_of[found[system.cell]]] = True
-            exposed &= extensible
+            exposed = _nearest(system, found, hidden, extensible)
             if not exposed.any():
                 names = sorted({system.name(int(cell))[0] for cell in np.flatnonzero(found)})
                 raise DisclosureError(f"{', '.join(names)}: a masked cell can be computed whatever else is masked")
@@ -293,6 +297,20 @@ def _cover(system: System, secret: Flags, masked: Flags, k: int) -> Flags:
         masked[cells] = True
         masked[system.owner[cells]] = True  # a masked complement masks its count
         masked = _with_complements(system, masked)
+
+
+def _nearest(system: System, found: Flags, hidden: Flags, extensible: Flags) -> Flags:
+    """The sums to extend for cells that are determined: their own, or the nearest through masked cells."""
+    reached = np.zeros(len(extensible), np.bool_)
+    cells = found
+    while True:
+        touched = np.zeros_like(reached)
+        touched[system.sum_of[cells[system.cell]]] = True
+        if (touched & extensible).any() or (touched <= reached).all():
+            return touched & extensible
+        reached |= touched
+        cells = np.zeros_like(found)
+        cells[system.cell[hidden & reached[system.sum_of]]] = True
 
 
 def _told_again(system: System, secret: Flags, cover: Flags, k: int) -> Flags:

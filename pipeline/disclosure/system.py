@@ -322,14 +322,16 @@ class System:
     def _add_margins(self, block: _Block) -> None:
         table = block.table
         for margin in table.margins:
+            aside = _told_together(block)
             apart = [name for name in table.keys if name not in margin.over or name in margin.within]
             others = [name for name in table.keys if name not in margin.over]
             at_total = np.zeros(block.rows, np.bool_)
             if margin.total is not None:
                 at_total = np.logical_and.reduce([block.keys[name] == code for name, code in margin.total.items()])
+                at_total &= ~aside
             group, first = _groups(block.keys[apart])
             group[at_total] = -1
-            parts = np.flatnonzero(~at_total)
+            parts = np.flatnonzero(~at_total & ~aside)
             used = np.unique(group[parts])
             number = np.full(len(first), -1, np.int64)
             number[used] = np.arange(len(used))
@@ -388,6 +390,13 @@ class System:
         of = np.repeat(np.arange(len(links)), [len(link.parts) for link in links])
         self._add(first + of, np.array(parts, np.int64), False)
         self._label(f"of {block.table.name} between rows", len(links))
+        for whole, members in block.table.pooled.items():
+            rows = np.array([block.row_at[key] for key in (whole, *members)])
+            for name in block.names:
+                here = np.full(len(rows), len(self.labels))
+                self._add(here[:1], block.cell(name, rows[:1]), True)
+                self._add(here[1:], block.cell(name, rows[1:]), False)
+                self._label(f"of {block.table.name} told together", 1)
 
     def _add_equalities(self, equalities: Iterable[Equality]) -> None:
         blocks = {block.table.name: block for block in self.blocks}
@@ -414,6 +423,14 @@ class System:
         """Which unwritten totals count as known: those of at least k persons (published: with a part above zero)."""
         persons = np.bincount(group, weights=self.persons[cell], minlength=groups)
         return np.asarray(persons >= (1 if self.published else self.k))
+
+
+def _told_together(block: _Block) -> Flags:
+    """Bool `(rows,)`: rows that tell others together, which stand in no margin."""
+    pool = block.table.pool
+    if pool is None:
+        return np.zeros(block.rows, np.bool_)
+    return np.array([pool.holds(code) for code in block.keys[pool.over].tolist()], np.bool_)
 
 
 def _groups(keys: pd.DataFrame) -> tuple[Ints, Ints]:
