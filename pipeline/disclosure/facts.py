@@ -20,6 +20,10 @@ class FactsError(RuntimeError):
     """The record cannot be read; the message says which part."""
 
 
+TOLERATED = 0.1
+"""Widths of the confidence interval by which the microdata's headline may be off and still be called faithful."""
+
+
 class _Facts(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,7 +31,9 @@ class _Facts(BaseModel):
 class Fidelity(_Facts):
     """Certificate of the microdata: the headline computed from the published file alone, beside the restricted one.
 
-    All figures in days; empty, with a reason, when the headline itself is withheld or there is no microdata yet.
+    All figures in days; empty, with a reason, when the headline itself is withheld or there is no microdata yet. The
+    published file is *faithful* when its headline is within `TOLERATED` of the restricted one: a release says so, or
+    says that it is not and by how much.
     """
 
     restricted: float | None = None
@@ -43,6 +49,11 @@ class Fidelity(_Facts):
             return None
         width = float(self.ci_high or 0) - float(self.ci_low or 0)
         return abs(float(self.published or 0) - float(self.restricted or 0)) / width if width > 0 else None
+
+    @property
+    def faithful(self) -> bool | None:
+        """Whether the distance is tolerated; None when it cannot be said."""
+        return None if self.distance is None else self.distance <= TOLERATED
 
 
 class Microdata(_Facts):

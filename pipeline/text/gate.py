@@ -7,7 +7,6 @@ looked for in what is left, by simpler means.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from enum import StrEnum
 
@@ -42,6 +41,11 @@ _LONG_DIGITS = re.compile(r"(?<![\d.,])\d{5,}(?!\s?(?:€|euros?|eur)\b)")
 _MOJIBAKE = re.compile(r"Ã[\x80-\xbf©¨ª«§¢´]|â€|\ufffd|[\ud800-\udfff]|[\ue000-\uf8ff]")
 _CUT = "\x02"
 """Stands for a masked span: no letter, no digit, joins nothing."""
+
+
+_WORDS = re.compile(f"{TOKEN.pattern}|{_CUT}")
+_NUMBER = re.compile(rf"[0-9](?:[^0-9{_CUT}]{{0,3}}[0-9]){{5,60}}")
+_SHORTEST_GLUED = 5
 
 
 def undecodable(text: str) -> bool:
@@ -96,31 +100,21 @@ def _word(token: str, lexicon: Lexicon) -> Reason | None:
 
 def identifies(text: str, record: Known) -> bool:
     """Whether an identifier of the record stands in a text, whole, glued or parted."""
-    text = unicodedata.normalize("NFC", text)
-    pieces = text.split(_CUT)
+    words = [fold(word) for word in _WORDS.findall(text)]
     telling = record.telling
+    if not telling.keys().isdisjoint(words):
+        return True
+    for parts in (name.parts for name in record.names if len(name.parts) > 1 and name.telling):
+        size = len(parts)
+        if parts[0] in words and any(tuple(words[k : k + size]) == parts for k in range(len(words) - size + 1)):
+            return True
+    glued = "".join(words)
+    if any(len(part) >= _SHORTEST_GLUED and part in glued and _aligned(words, part) for part in telling):
+        return True
     numbers = [re.sub(r"[AB]", "", number) for _, number in record.numbers]
-    phrases = [name.parts for name in record.names if len(name.parts) > 1 and name.telling]
-    for piece in pieces:
-        words = [fold(match) for match in TOKEN.findall(piece)]
-        if any(word in telling for word in words):
-            return True
-        for parts in phrases:
-            size = len(parts)
-            if any(tuple(words[k : k + size]) == parts for k in range(len(words) - size + 1)):
-                return True
-        glued = "".join(words)
-        for part in telling:
-            if len(part) >= 5 and part in glued and _aligned(words, part):
-                return True
-        if numbers and (found := digits(re.sub(r"[^0-9A-Za-z]{4,}", "x", piece))):
-            del found
-            runs = re.split(r"[^0-9]{4,}", piece)
-            if any(number in digits(run) for run in runs for number in numbers):
-                return True
-        if any(address in fold(piece) for address in record.emails):
-            return True
-    return False
+    if any(number in digits(run) for run in _NUMBER.findall(text) for number in numbers):
+        return True
+    return any(address in fold(text) for address in record.emails)
 
 
 def _aligned(words: list[str], part: str) -> bool:

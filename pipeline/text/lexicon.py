@@ -114,22 +114,30 @@ def _pieces(words: list[str]) -> set[str]:
     return {part for word in words for part in re.split(r"[^a-z]+", fold(word)) if part}
 
 
-_OTHER_FORMS = tuple(
-    (ending, tuple(others.split()))
-    for ending, _, others in (
-        rule.partition(" ")
-        for rule in (
-            "al aux|au aux|ail aux|eu eux|ou oux|eux euse euses|f ve ves|el elle elles|il ille illes|en enne ennes|"
-            "on onne onnes|et ette ettes|eur euse euses rice rices|x sse sses|s sse sses|c che ches que ques"
-        ).split("|")
-    )
-)
+_OTHER_FORMS = {
+    "al": ("aux",),
+    "au": ("aux",),
+    "ail": ("aux",),
+    "eu": ("eux",),
+    "ou": ("oux",),
+    "eux": ("euse", "euses"),
+    "f": ("ve", "ves"),
+    "el": ("elle", "elles"),
+    "il": ("ille", "illes"),
+    "en": ("enne", "ennes"),
+    "on": ("onne", "onnes"),
+    "et": ("ette", "ettes"),
+    "eur": ("euse", "euses", "rice", "rices"),
+    "x": ("sse", "sses"),
+    "s": ("sse", "sses"),
+    "c": ("che", "ches", "que", "ques"),
+}
 
 
 def inflected(word: str) -> set[str]:
     """A noun or adjective with its feminine and plural, folded: generous, since a form too many does no harm."""
     forms = {word, word + "s", word + "e", word + "es"}
-    for ending, others in _OTHER_FORMS:
+    for ending, others in _OTHER_FORMS.items():
         if word.endswith(ending):
             forms.update(word[: -len(ending)] + other for other in others)
     return forms

@@ -16,42 +16,40 @@ from pipeline.text.spans import Label, Span
 _GAP = r"[ .\-/_\n]{0,2}"
 _O = r"[0-9OoQIl]"  # digits and the letters typed for them
 
+# All alternatives share the first character, so that the engine skips letters at the speed of a search for a class.
 _MAIN = re.compile(
-    rf"""
-    (?P<nir>[1-478]{_GAP}\d{_GAP}\d{_GAP}\d{_GAP}\d{_GAP}(?:\d{_GAP}\d|2{_GAP}[AaBb]){_GAP}\d{_GAP}\d{_GAP}\d{_GAP}\d{_GAP}\d{_GAP}\d
+    rf"""[0-9OQ](?:
+    (?P<nir>(?<=[1-478]){_GAP}\d{_GAP}\d{_GAP}\d{_GAP}\d{_GAP}(?:\d{_GAP}\d|2{_GAP}[AaBb])(?:{_GAP}\d){{6}}
         (?:[ .\-/_]{{0,2}}(?:cl[eé])?[ :.\-/_]{{0,2}}\d[ ]?\d)?(?!\d|[ .\-]\d))
-  | (?P<iso>\d{{4}}[ ]?[-/.|][ ]?\d{{1,2}}[ ]?[-/.|][ ]?\d{{1,2}}(?!\d|[.\-/]\d))
-  | (?P<date>\d{{1,2}}[ ]{{0,2}}[/.|\-][ ]{{0,2}}\d{{1,2}}[ ]{{0,2}}[/.|\-][ ]{{0,2}}(?:\d{{4}}|\d{{2}})(?!\d|[.\-/]\d))
-  | (?P<spaced_date>[0-3]?\d[ ](?:0\d|1[0-2])[ ](?:19|20)\d\d(?!\d))
-  | (?P<month>(?:0?[1-9]|1[0-2])[/.](?:19|20)\d\d(?!\d))
-  | (?P<short_date>\d{{1,2}}[ ]?/[ ]?\d{{1,2}}(?![\d/]))
-  | (?P<dotted_date>\d{{1,2}}\.(?:0\d|1[0-2])(?![\d.]))
-  | (?P<age>\d{{2,3}}(?=[ ]?ans\b))
-  | (?P<pairs>0[1-9][ .\-]\d\d(?:[ .\-]\d\d)?(?![\d.,]|[ .\-/]\d))
-  | (?P<run>(?:[0-9]|(?<![A-Za-z])[OQ])(?:[ .\-/_()\n]{{0,2}}{_O}){{4,60}})
-    """,
+  | (?P<iso>(?<=\d)\d{{3}}[ ]?[-/.|][ ]?\d{{1,2}}[ ]?[-/.|][ ]?\d{{1,2}}(?!\d|[.\-/]\d))
+  | (?P<date>(?<=\d)\d?[ ]{{0,2}}[/.|\-][ ]{{0,2}}\d{{1,2}}[ ]{{0,2}}[/.|\-][ ]{{0,2}}(?:\d{{4}}|\d{{2}})(?!\d|[.\-/]\d))
+  | (?P<spaced_date>(?:(?<=\d)|(?<=[0-3])\d)[ ](?:0\d|1[0-2])[ ](?:19|20)\d\d(?!\d))
+  | (?P<month>(?:(?<=[1-9])|(?<=0)[1-9]|(?<=1)[0-2])[/.](?:19|20)\d\d(?!\d))
+  | (?P<short_date>(?<=\d)\d?[ ]?/[ ]?\d{{1,2}}(?![\d/]))
+  | (?P<dotted_date>(?<=\d)\d?\.(?:0\d|1[0-2])(?![\d.]))
+  | (?P<age>(?<=\d)\d{{1,2}}(?=[ ]?ans\b))
+  | (?P<pairs>(?<=0)[1-9][ .\-]\d\d(?:[ .\-]\d\d)?(?![\d.,]|[ .\-/]\d))
+  | (?P<run>(?:(?<=\d)|(?<![A-Za-z]{{2}}))(?:[ .\-/_()\n]{{0,2}}{_O}){{4,60}})
+    )""",
     re.VERBOSE,
 )
-_SIGNED = re.compile(rf"(?:\+|\(\+|\b00)[ ]?\(?\d(?:[ .\-/_()]{{0,2}}{_O}){{5,20}}")
+_SIGNED = re.compile(rf"(?:\(?\+|00)[ ]?\(?\d(?:[ .\-/_()]{{0,2}}{_O}){{5,20}}")
+_IBAN_START = re.compile(r"[A-Za-z]\d\d[ \-]?[0-9A-Za-z]{4}")
 _IBAN = re.compile(
     r"(?<![0-9A-Za-z])[A-Za-z]{2}\d{2}(?:[ \-]?[0-9A-Za-z]{4}){2,7}(?:[ \-]?[0-9A-Za-z]{1,3})?(?![0-9A-Za-z])"
 )
-_EMAIL = re.compile(
-    r"[\w.%+'\-]{1,64}[ ]?(?:@|\(at\)|\[at\]|\barobase\b)[ ]?[\w\-]{1,63}"
-    r"(?:[ ]?(?:\.|\bpoint\b)[ ]?[\w\-]{1,63}){0,6}",
-    re.IGNORECASE,
-)
-_URL = re.compile(
-    r"(?:https?://|ftp://|www\.)[^\s<>\"']{1,300}|[\w\-]{2,63}(?:\.[\w\-]{2,63}){0,4}\.(?:fr|com|org|net|eu|info|io|be|ch|re)\b(?:/[^\s<>\"']{0,200})?",
-    re.IGNORECASE,
-)
+_AT = re.compile(r"@|\(at\)|\[at\]|arobase")
+_LOCAL = re.compile(r"[\w.%+'\-]{1,64}[ ]?$")
+_HOST = re.compile(r"[ ]?[\w\-]{1,63}(?:[ ]?(?:\.|\bpoint\b)[ ]?[\w\-]{1,63}){0,6}")
+_LINK = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"']{1,300}")
+_ENDING = re.compile(r"\.(?:fr|com|org|net|eu|info|io|be|ch|re)\b(?:/[^\s<>\"']{0,200})?")
+_SITE = re.compile(r"[\w\-.]{1,100}$")
 _CODE = re.compile(
-    r"\b(?:(?:IPP|NIP|NDA|IEP|NIR|INS|RPPS|ADELI|FINESS|SIRET|SIREN|NUDOS|bip|dect|matricule|immatriculation)\b|"
-    r"(?:n°|nº|num[eé]ro|num\.|r[eé]f(?:[eé]rence)?\b|dossier|poste|tel\b|t[eé]l(?:[eé]phone)?\b|code|bo[iî]te)|\bno\b)"
-    r"[ ]?(?:(?:patient|dossier|s[eé]jour|de|du|d'|interne|externe|administratif|permanent|\(?IPP\)?|\(?NDA\)?|"
+    r"(?:(?:ipp|nip|nda|iep|nir|ins|rpps|adeli|finess|siret|siren|nudos|bip|dect|matricule|immatriculation)\b|"
+    r"n°|nº|num[eé]ro|num\.|r[eé]f(?:[eé]rence)?\b|dossier|poste|t[eé]l(?:[eé]phone)?\b|code|bo[iî]te|no\b)"
+    r"[ ]?(?:(?:patient|dossier|s[eé]jour|de|du|d'|interne|externe|administratif|permanent|\(?ipp\)?|\(?nda\)?|"
     r"s[eé]cu|n°|nº)[ ]?){0,3}[ ]?[:.#=]?[ ]{0,2}"
-    r"(?P<code>(?=[A-Za-z\-/.]{0,6}\d)[0-9A-Za-z](?:[\-/.]?[0-9A-Za-z]){2,30})",
-    re.IGNORECASE,
+    r"(?P<code>(?=[a-z\-/.]{0,6}\d)[0-9a-z](?:[\-/.]?[0-9a-z]){2,30})"
 )
 _DATE_BEFORE = re.compile(
     r"(?:\b(?:le|du|au|des|les|depuis|d[eè]s|jusqu'au|vers|rdv|date|c\d{1,2}|j\d{1,2})[ :=]{0,3}|[(:])$", re.IGNORECASE
@@ -144,23 +142,37 @@ def find(text: str) -> Iterator[Span]:
         if not judged and match.lastgroup == "run":  # too few digits together: look again behind the first of them
             first = _FIRST_GROUP.match(text, match.start())
             position = first.end() if first else match.end()
-    for match in _SIGNED.finditer(text):
-        yield Span(match.start(), match.end(), Label.PHONE, 0.9)
-    for match in _IBAN.finditer(text):
-        number = re.sub(r"[ \-]", "", match.group()).upper()
-        if sum(c.isdigit() for c in number) >= 8:
-            yield Span(
-                match.start(), match.end(), Label.IBAN, 0.99 if number.isascii() and iban_is_right(number) else 0.6
-            )
+    if "+" in text or "00" in text:
+        for match in _SIGNED.finditer(text):
+            yield Span(match.start(), match.end(), Label.PHONE, 0.9)
+    if _IBAN_START.search(text):
+        for match in _IBAN.finditer(text):
+            number = re.sub(r"[ \-]", "", match.group()).upper()
+            if sum(c.isdigit() for c in number) >= 8:
+                yield Span(match.start(), match.end(), Label.IBAN, 0.99 if iban_is_right(number) else 0.6)
     lowered = text.lower()
-    if "@" in text or "(at)" in lowered or "[at]" in lowered or "arobase" in lowered:
-        for match in _EMAIL.finditer(text):
-            yield Span(match.start(), match.end(), Label.EMAIL, 0.95)
-    if "." in text:
-        for match in _URL.finditer(text):
-            yield Span(match.start(), match.end(), Label.URL, 0.8)
-    for match in _CODE.finditer(text):
-        yield Span(match.start("code"), match.end("code"), Label.NUMBER, 0.7)
+    if len(lowered) != len(text):  # a letter whose small form is two characters would shift what follows
+        lowered = text
+    yield from _addresses(lowered)
+    for match in _CODE.finditer(lowered):
+        if not lowered[match.start() - 1 : match.start()].isalpha():
+            yield Span(match.start("code"), match.end("code"), Label.NUMBER, 0.7)
+
+
+def _addresses(lowered: str) -> Iterator[Span]:
+    """E-mail and web addresses of a text in lower case, looked for around their telling signs."""
+    for match in _AT.finditer(lowered):
+        local = _LOCAL.search(lowered, max(0, match.start() - 65), match.start())
+        host = _HOST.match(lowered, match.end())
+        if local and host:
+            yield Span(local.start(), host.end(), Label.EMAIL, 0.95)
+        elif match.group() == "@":
+            yield Span(match.start(), match.end(), Label.EMAIL, 0.3)
+    for match in _LINK.finditer(lowered):
+        yield Span(match.start(), match.end(), Label.URL, 0.8)
+    for match in _ENDING.finditer(lowered):
+        if site := _SITE.search(lowered, max(0, match.start() - 100), match.start()):
+            yield Span(site.start(), match.end(), Label.URL, 0.8)
 
 
 def _judged(text: str, match: re.Match[str]) -> Iterator[Span]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from itertools import accumulate
 
 from pipeline.text import numbers
 from pipeline.text.lexicon import CAPITAL, NAME, READABLE, WEEKDAYS, Is, Lexicon
@@ -19,6 +20,7 @@ _LATIN = [chr(c) for c in (*range(0x41, 0x250), *range(0x1E00, 0x1F00)) if chr(c
 UPPER = "".join(c for c in _LATIN if unicodedata.category(c) in ("Lu", "Lt"))
 LOWER = "".join(c for c in _LATIN if unicodedata.category(c) in ("Ll", "Lo", "Lm"))
 TOKEN = re.compile(rf"[{UPPER}]+(?![{LOWER}])|[{UPPER}]?[{LOWER}]+|[0-9]+|[^\W\d_{UPPER}{LOWER}]+")
+TOKENS_APART = re.compile(f"({TOKEN.pattern})")
 _SENTENCE = re.compile(r"[.!?:;\n•·*\"«»(\[|]|^\s*-|- $")
 _ABBREVIATED = frozenset(
     ["m", "mr", "mme", "mlle", "mm", "mrs", "dr", "drs", "pr", "prs", "me", "st", "ste", "av", "bd", "tel"]
@@ -63,25 +65,30 @@ class Reading:
         text: in normal form.
         start, end: of each token, in characters.
         word: each token.
+        gaps: what stands before each token, and after the last.
         kind: what each is (`Is`).
+        look: the tokens that are not plain words.
         marks: label and score by token that a finding covers.
     """
 
     def __init__(self, text: str, lexicon: Lexicon) -> None:
         self.text = text
-        found = [(m.start(), m.end(), m.group()) for m in TOKEN.finditer(text)]
-        self.start = [f[0] for f in found]
-        self.end = [f[1] for f in found]
-        self.word = [f[2] for f in found]
+        pieces = TOKENS_APART.split(text)
+        bounds = list(accumulate(map(len, pieces)))
+        self.start = bounds[:-1:2]
+        self.end = bounds[1::2]
+        self.word = pieces[1::2]
+        self.gaps = pieces[::2]
         seen = lexicon.seen
         self.compounds = lexicon.compounds
         self.kind = [seen[w] if w in seen else lexicon(w) for w in self.word]
+        self.look = [i for i, kind in enumerate(self.kind) if kind & Is.LOOK]
         self.marks: dict[int, tuple[Label, float]] = {}
         self.extra: list[Span] = []
 
     def gap(self, i: int) -> str:
         """What stands between token i - 1 and token i."""
-        return self.text[self.end[i - 1] if i else 0 : self.start[i]]
+        return self.gaps[i]
 
     def mark(self, i: int, label: Label, score: float) -> None:
         """Cover a token; the better score names it."""
@@ -119,7 +126,7 @@ class _Reader:
         self.mark, self.marks = reading.mark, reading.marks
 
     def read(self) -> None:
-        look = [i for i, kind in enumerate(self.kind) if kind & Is.LOOK]
+        look = self.r.look
         covered = self._covered(look)
         for i in look:
             if i not in covered:
@@ -337,7 +344,7 @@ class _Reader:
                 Is.CIVILITY | Is.DIGITS | Is.STREET
             ):
                 break
-            if gap.strip() in (".", ":") and not (j == i + 1 or kind & CAPITAL):
+            if gap.strip() in (".", ":") and j > i + 1 and not (gap == "." and kind & CAPITAL):
                 break
             if kind & CAPITAL:
                 plain = 0

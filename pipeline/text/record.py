@@ -139,13 +139,14 @@ def find(reading: Reading, record: Known) -> Iterator[Span]:
         if len(name.parts) > 1:
             yield from _phrases(reading, folded, name)
     squeezed = "".join(folded)
-    for part, label in sorted(telling.items()):
-        if len(part) >= _SHORTEST_GLUED and part in squeezed:
-            yield from _glued(reading, folded, squeezed, part, label)
+    glued = dict(telling)
     for name in record.names:
-        whole = "".join(name.parts)
-        if len(whole) >= _SHORTEST_GLUED and len(name.parts) > 1 and name.telling and whole in squeezed:
-            yield from _glued(reading, folded, squeezed, whole, name.label)
+        if len(name.parts) > 1 and name.telling:
+            glued["".join(name.parts)] = name.label
+    for part, label in sorted(glued.items()):
+        # Whole words are found above: only what is left over is worth a closer look.
+        if len(part) >= _SHORTEST_GLUED and squeezed.count(part) > folded.count(part):
+            yield from _glued(reading, folded, squeezed, part, label)
     yield from _numbers(text, record)
     for address in record.emails:
         yield from _addresses(text, address)
@@ -155,12 +156,13 @@ def find(reading: Reading, record: Known) -> Iterator[Span]:
 
 def _words(reading: Reading, folded: list[str], telling: Mapping[str, Label]) -> Iterator[Span]:
     """Exact words in any case; capitals one slip away."""
+    if not telling.keys().isdisjoint(folded):
+        for i, word in enumerate(folded):
+            if word in telling:
+                yield Span(reading.start[i], reading.end[i], telling[word], 0.95)
     fuzzy = [part for part in telling if len(part) >= _SHORTEST_FUZZY]
-    for i, word in enumerate(folded):
-        label = telling.get(word)
-        if label is not None:
-            yield Span(reading.start[i], reading.end[i], label, 0.95)
-        elif reading.kind[i] & CAPITAL and len(word) >= _SHORTEST_FUZZY - 1:
+    for i in reading.look:
+        if reading.kind[i] & CAPITAL and len(word := folded[i]) >= _SHORTEST_FUZZY - 1 and word not in telling:
             for part in fuzzy:
                 if abs(len(part) - len(word)) <= 1 and one_slip(word, part):
                     yield Span(reading.start[i], reading.end[i], telling[part], 0.7)
@@ -188,10 +190,10 @@ def one_slip(word: str, other: str) -> bool:
 def _phrases(reading: Reading, folded: list[str], name: Name) -> Iterator[Span]:
     """A name of several words where all of them stand in order."""
     first, size = name.parts[0], len(name.parts)
-    for i, word in enumerate(folded):
-        if word == first and tuple(folded[i : i + size]) == name.parts:
+    for i in (i for i, word in enumerate(folded) if word == first) if first in folded else ():
+        if tuple(folded[i : i + size]) == name.parts:
             yield Span(reading.start[i], reading.end[i + size - 1], name.label, 0.95)
-        elif word == first and size > 2 and tuple(folded[i : i + size - 1]) == name.parts[:-1]:
+        elif size > 2 and tuple(folded[i : i + size - 1]) == name.parts[:-1]:
             yield Span(reading.start[i], reading.end[i + size - 2], name.label, 0.8)
 
 
@@ -217,7 +219,9 @@ def _glued(reading: Reading, folded: list[str], squeezed: str, part: str, label:
         at = squeezed.find(part, at + 1)
 
 
-_RUN = re.compile(r"[0-9OoQIl](?:[^0-9A-Za-z]{0,3}[0-9OoQIlABab]){5,60}")
+_RUN = re.compile(
+    r"[0-9OoQIl](?:[^0-9A-Za-z]{0,3}(?:[0-9]|[OoQIl](?![^\W\d_])|[ABab](?=[^0-9A-Za-z]{0,3}[0-9]))){5,60}"
+)
 
 
 def _numbers(text: str, record: Known) -> Iterator[Span]:
@@ -251,7 +255,8 @@ def _addresses(text: str, address: str) -> Iterator[Span]:
 def _initials(reading: Reading, initials: str) -> Iterator[Span]:
     """The insured's initials as two capitals, with or without points."""
     first, last = initials[0].upper(), initials[1].upper()
-    for i, word in enumerate(reading.word):
+    for i in reading.look:
+        word = reading.word[i]
         if word in (first + last, last + first) and not reading.kind[i] & Is.ACRONYM:
             yield Span(reading.start[i], reading.end[i], Label.PERSON, 0.5)
         elif (

@@ -66,6 +66,8 @@ class Span(NamedTuple):
     score: float
 
 
+NAMES = frozenset((Label.PERSON, Label.TOWN, Label.FACILITY, Label.EMPLOYER, Label.UNKNOWN))
+"""Labels of proper names: parts of one hyphenated name may bear several."""
 JOINTS = frozenset(" -'.,\n\t")
 """Characters that do not part two findings of one kind (at most two of them)."""
 
@@ -74,16 +76,15 @@ def union(found: Iterable[Span], text: str) -> tuple[Span, ...]:
     """Disjoint spans that cover every finding; each bears the label of its best-scored member.
 
     Nothing is ever dropped: overlapping spans grow together, and neighbours of one label parted by at most two joints
-    become one. Linear but for the sort.
+    become one, as do the parts of a hyphenated name. Linear but for the sort.
     """
     merged: list[Span] = []
-    for span in sorted(found, key=lambda s: (s.start, -s.end, -s.score, s.label)):
+    for span in sorted(found):
         if merged:
             last = merged[-1]
             gap = text[last.end : span.start]
-            if span.start < last.end or (
-                span.label == last.label and len(gap) <= 2 and all(character in JOINTS for character in gap)
-            ):
+            alike = span.label == last.label and len(gap) <= 2 and all(character in JOINTS for character in gap)
+            if span.start < last.end or alike or (gap in ("-", "'") and {span.label, last.label} <= NAMES):
                 best = last if last.score >= span.score else span
                 merged[-1] = Span(last.start, max(last.end, span.end), best.label, best.score)
                 continue
