@@ -162,7 +162,9 @@ class _Audit:
         if not free.any():
             return result
         inside = self.matrix[:, np.flatnonzero(free)]
-        linked = sparse.csr_array(sparse.block_array([[None, inside], [inside.T, None]], format="csr"))
+        linked = sparse.csr_array(
+            sparse.block_array([[None, inside], [inside.T, None]], format="csr", dtype=np.float64)
+        )
         _, label = connected_components(linked, directed=False)
         result[free] = np.unique(label[inside.shape[0] :], return_inverse=True)[1]
         return result
@@ -373,7 +375,7 @@ class _Audit:
         """Cells of the component at most `reach` sums away; None when they are more than the limit."""
         seen = np.array([cell], np.int64)
         for _ in range(reach):
-            near = np.unique(self.matrix[self._rows_of(seen)].indices).astype(np.int64)
+            near: Ints = np.unique(np.asarray(self.matrix[self._rows_of(seen)].indices, np.int64))
             seen = near[self.part[near] == part]
             if len(seen) > WHOLE_LIMIT:
                 return None
@@ -383,7 +385,7 @@ class _Audit:
         """Those of the sums whose free cells all are in the neighbourhood."""
         outside = self.part >= 0
         outside[cells] = False
-        return rows[np.asarray(abs(self.matrix[rows]) @ outside.astype(np.float64)) == 0]
+        return np.asarray(rows[np.asarray(abs(self.matrix[rows]) @ outside.astype(np.float64)) == 0])
 
     def _ends(self, cell: int, around: _Block, *, complete: bool) -> None:
         """Least and greatest value of a cell, with everything outside where it is."""

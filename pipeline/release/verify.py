@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from pipeline import database
 from pipeline.disclosure import verify as microdata_verify
 from pipeline.disclosure.bounds import Progress
-from pipeline.disclosure.deduction import Deduced, Published, deduce
+from pipeline.disclosure.deduction import Deduced, Reading, deduce
 from pipeline.disclosure.facts import Between, Sums
 from pipeline.disclosure.suppression import recoverable_all
 from pipeline.disclosure.system import Equality
@@ -384,7 +384,7 @@ def _declared(tables: Tables, parameters: Parameters) -> list[CountTable]:
 
 def deduced(tables: Tables, parameters: Parameters, progress: Progress | None = None) -> Deduced:
     """What follows for masked counts from every published table together."""
-    declared = Published(_declared(tables, parameters), parameters.between, parameters.k, parameters.rounding_base)
+    declared = Reading(_declared(tables, parameters), parameters.between, parameters.k, parameters.rounding_base)
     return deduce(declared, progress=progress)
 
 
