@@ -131,6 +131,13 @@ WITHHELD_TEXTS = _table(
     _("report_number", N, "numéro du bilan", "report number", key=True),
     _("reason", T, "motif", "reason", key=True, codes=c.TEXT_REASON),
 )  # fmt: skip
+TEXT_INDICATORS = _table(
+    "text_indicators", "text", "Indicateurs tirés des textes", "Indicators from texts", ("report_number", "code"),
+    _("report_number", N, "numéro du bilan", "report number", key=True),
+    _("family", T, "famille", "family", codes=c.INDICATOR_FAMILY),
+    _("code", T, "code d'une liste fermée (docs/annotate-reports.md)", "code of a closed list", SA, key=True),
+    _("status", T, "ce qu'en dit le bilan", "what the report says of it", SA, codes=c.INDICATOR_STATUS),
+)  # fmt: skip
 TEXT_COUNTS = _table(
     "text_counts", "text", "Textes par livraison", "Texts by delivery", ("delivery",),
     _("delivery", M, "livraison", "delivery", key=True),
@@ -322,7 +329,7 @@ STATES = _table(
 
 INTERMEDIATE = (
     PERSONS, PERSON_HISTORY, PAYMENT_LINES, REPORTS, REPORT_MEASURES, AGREEMENTS, WITHDRAWALS, EMPLOYMENT, PLATFORMS,
-    PROGRAMME_COSTS, MASKED_TEXTS, WITHHELD_TEXTS, TEXT_COUNTS,
+    PROGRAMME_COSTS, MASKED_TEXTS, WITHHELD_TEXTS, TEXT_INDICATORS, TEXT_COUNTS,
     LEAVE_SPELLS, LEAVE_DAYS, LEAVE_PAYMENTS, LEAVE_ENDS, LEAVE_FLAGS,
     ELIGIBILITY, UNITS, MEMBERS, OUTCOMES, EVENTS, STATES,
 )  # fmt: skip

@@ -24,9 +24,10 @@ from pipeline.identity.step import narratives
 from pipeline.protocol import Protocol
 from pipeline.run import Progress, Run, StepReport
 from pipeline.tables.inputs import REPORTS
-from pipeline.tables.intermediate import MASKED_TEXTS, TEXT_COUNTS, WITHHELD_TEXTS
+from pipeline.tables.intermediate import MASKED_TEXTS, TEXT_COUNTS, TEXT_INDICATORS, WITHHELD_TEXTS
 from pipeline.tables.model import Table
 from pipeline.text.deidentify import Deidentifier, of_protocol
+from pipeline.text.indicators import Status, codebook, codes
 
 STEP = "text"
 WITHHELD_RULE = "narrative_withheld"
@@ -51,12 +52,14 @@ class Judged(NamedTuple):
     Attributes:
         text: masked, None when withheld.
         labels: label of each span.
+        codes: indicators of the text as delivered, masked or withheld: codes of a closed list, none of its words.
     """
 
     report_number: int
     text: str | None
     labels: tuple[str, ...]
     reasons: tuple[str, ...]
+    codes: dict[str, Status]
 
 
 def mask(run: Run) -> StepReport:
@@ -143,7 +146,8 @@ def _month(engine: Deidentifier, texts: list[Narrative]) -> list[Judged]:
     for narrative in texts:
         verdict = engine.deidentify(narrative.text, narrative.record)
         labels = tuple(str(span.label) for span in verdict.spans)
-        found.append(Judged(narrative.report_number, verdict.text, labels, verdict.reasons))
+        coded = codes(narrative.text)
+        found.append(Judged(narrative.report_number, verdict.text, labels, verdict.reasons, coded))
     return found
 
 
@@ -153,6 +157,11 @@ def _written(run: Run, months: dict[str, list[Judged]]) -> StepReport:
     tables: dict[Table, list[tuple[object, ...]]] = {
         MASKED_TEXTS: [(v.report_number, v.text, len(v.labels)) for v in released],
         WITHHELD_TEXTS: [(v.report_number, reason) for v in every for reason in v.reasons],
+        TEXT_INDICATORS: [
+            (v.report_number, str(codebook().family[code]), code, str(status))
+            for v in every
+            for code, status in v.codes.items()
+        ],
         TEXT_COUNTS: [
             (month, len(judged), sum(v.text is not None for v in judged)) for month, judged in months.items()
         ],

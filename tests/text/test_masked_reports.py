@@ -76,6 +76,20 @@ def test_a_withheld_text_leaves_its_reasons_alone(here: Place) -> None:
     ]
 
 
+def test_indicators_come_from_released_and_withheld_texts_and_hold_none_of_their_words(here: Place) -> None:
+    told = "Mme DURAND n'a pas de dettes. Essai encadré proposé."
+    land(here, report(1, "B1", narratif=told), report(2, "B2", nom="SOUS", narratif="Douleurs."))
+    masked(here)
+    assert len(rows(here, "masked_texts")) == 1
+    coded = [(row["family"], row["code"], row["status"]) for row in rows(here, "text_indicators")]
+    assert sorted(coded) == [  # type: ignore[type-var]
+        ("action", "supervised_trial", "planned"),
+        ("obstacle", "debt", "negated"),
+        ("obstacle", "pain", "present"),
+        ("theme", "money", "present"),
+    ]
+
+
 def test_without_agreement_no_text_crosses(here: Place) -> None:
     land(here, report(3, "B3", narratif=TEXT))
     assert masked(here).figures == {"texts": 0, "texts released": 0}
@@ -99,6 +113,7 @@ def test_an_erased_persons_text_disappears_at_once(here: Place, tmp_path: Path) 
     request.write_text(f'{{"nir": "{nir(1)}"}}\n', encoding="utf-8")
     erase(here.home, request)
     assert not list(here.home.restricted.rglob("masked_texts.parquet"))
+    assert not list(here.home.restricted.rglob("text_indicators.parquet"))
 
 
 def test_the_check_sees_an_identifier_that_survives_and_does_not_show_it(here: Place) -> None:
