@@ -58,6 +58,8 @@ _KEPT_AFTER_CIVILITY = frozenset(
 )
 _BETWEEN = frozenset(("a", "à", "au", "aux", "et", "en", "y", "sur", "sous"))
 """Particles that join two names more often than they stand inside one."""
+_KIN = frozenset(("fils", "frères", "freres", "cie", "co", "associés", "associes"))
+"""End the names of firms (`Paul & fils`)."""
 _BEFORE_PERSONS = frozenset(["de", "par", "que", "avec", "pour", "chez", "à", "et", "entre", "selon", "contre"])
 _UNITS_AFTER_DIGITS = frozenset(["er", "ere", "eme", "e", "nd", "nde", "h", "g", "m", "l", "j", "s"])
 
@@ -397,6 +399,8 @@ class _Reader:
                     break
                 if self.word[j] in ("saint", "sainte", "st", "ste") and j + 1 < self.n:
                     last = j + 1
+            elif self.word[j] in _KIN and last > i and ("&" in gap or self.word[j - 1] == "et"):
+                last = j
             elif kind & Is.FUNCTION or kind & Is.VERB:
                 break
             elif not kind & Is.WORD:
@@ -435,6 +439,8 @@ class _Reader:
         first = self._number_before(i)
         numbered = first < i
         behind = (i + 1 < self.n and self.kind[i + 1]) or 0
+        if self.word[i] in ("r", "R") and not numbered:  # a street behind a number alone
+            return
         if i + 1 >= self.n or (
             not numbered and kind & Is.WEAK_STREET and not behind & (CAPITAL | Is.DIGITS | Is.PARTICLE)
         ):
@@ -727,7 +733,7 @@ class _Reader:
                 return True
             return gap == "'" or (gap in (" ", "") and self.word[j] not in ("A", "Y"))
         return (
-            gap in (" ", ".", "")
+            gap in (" ", ".", "", "'")
             and text[self.r.end[j] : self.r.end[j] + 1] in (".", ",", ")", "\n", "", " ")
             and self.word[j] not in ("A", "Y")
         )
