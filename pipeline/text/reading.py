@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 
 from pipeline.text import numbers
-from pipeline.text.lexicon import CAPITAL, NAME, READABLE, WEEKDAYS, Is, Lexicon
+from pipeline.text.lexicon import CAPITAL, CUES, NAME, READABLE, WEEKDAYS, Is, Lexicon
 from pipeline.text.normal import fold
 from pipeline.text.spans import Label, Span
 
@@ -35,6 +35,8 @@ _LONGEST_NAME = 6
 _LONGEST_TAIL = 9
 _SPELT_RUN = 5
 _LONGEST_ABBREVIATION = 4
+_LINE = 8
+"""Tokens on each side that tell whether a line is in capitals."""
 _YEAR_UNITS = re.compile(
     r"[ ]?(?:€|euros?\b|mg\b|ml\b|g\b|kg\b|m\b|kcal\b|h\b|ui\b|mn\b|pas\b|f\b|francs?\b|%)", re.IGNORECASE
 )
@@ -193,7 +195,7 @@ class _Reader:
             elif kind & (Is.EPONYM | Is.CUED_EPONYM) and self._eponym(i, kind):
                 return
             elif kind & READABLE:
-                if not kind & (Is.FUNCTION | Is.CAPITALISED) and self._born(i):
+                if not kind & (Is.FUNCTION | Is.CAPITALISED) and self._stands_out(i, kind):
                     self.mark(i, Label.PERSON, 0.6)
             else:
                 self.mark(i, Label.PERSON if len(word) > 3 else Label.UNKNOWN, 0.5)
@@ -225,6 +227,20 @@ class _Reader:
     def _article(self, i: int) -> bool:
         """Whether a token is a capital article inside a sentence: it opens a proper name (`à La Défense`)."""
         return self.word[i] in ("La", "Le", "Les") and not self.r.opens(i) and self.r.gap(i + 1) == " "
+
+    def _stands_out(self, i: int, kind: int) -> bool:
+        """Whether a word in capitals is a name: before `né(e)`, behind an initial, or in a line of small letters."""
+        if self._born(i) or (i and self.kind[i - 1] & Is.SINGLE and self.r.gap(i) == ". " and not self.r.opens(i - 1)):
+            return True
+        if kind & CUES:
+            return False
+        small = 0
+        for step in (-1, 1):
+            j = i + step
+            while 0 <= j < self.n and abs(j - i) <= _LINE and "\n" not in self.r.gap(max(j, j - step)):
+                small += bool(self.kind[j] & Is.LOWER) - bool(self.kind[j] & Is.CAPS)
+                j += step
+        return small > 0
 
     def _stands_for_a_person(self, i: int) -> bool:
         """Whether a lone capital follows a word that persons follow (`l'absence de K`)."""
@@ -702,7 +718,7 @@ class _Reader:
         kind, mine = self.kind[j], self.kind[i]
         if gap == "-":
             named = kind & (CAPITAL | Is.PARTICLE) or not kind & Is.FUNCTION
-            return bool(named and mine & (CAPITAL | Is.PARTICLE))
+            return bool(named and (mine & (CAPITAL | Is.PARTICLE) or not mine & READABLE))
         if gap == "":
             return bool(kind & CAPITAL)
         if kind & Is.LOWER and kind & (Is.FIRST | Is.SURNAME):
@@ -713,6 +729,9 @@ class _Reader:
             return self._initial_belongs(i, j, gap)
         if gap == "'":
             return bool(kind & Is.TITLE)
+        if gap == ", ":  # `MARTEAU, Jean` or `MARTEAU, PRUDENCE` at the head of a line
+            heads = self.r.opens(min(i, j)) and not kind & (Is.CAPITALISED | Is.FUNCTION | Is.ACRONYM)
+            return heads and (bool(kind & mine & Is.CAPS) or (j < i and bool(mine & Is.FIRST)))
         if gap not in (" ", "  ", ". "):
             return False
         unnamed = Is.CIVILITY | Is.ACRONYM | Is.CAPITALISED | Is.ROLE | Is.NAMING | Is.DRUG | Is.EPONYM
