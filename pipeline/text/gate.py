@@ -29,6 +29,7 @@ class Reason(StrEnum):
     UNKNOWN_WORD = "unknown_word"
     MANY_UNKNOWN_WORDS = "many_unknown_words"
     NAME_LEFT = "name_left"
+    NAME_BESIDE = "name_beside"
     NUMBER_LEFT = "number_left"
     TIMEOUT = "timeout"
     ERROR = "error"
@@ -80,9 +81,47 @@ def reasons(text: str, spans: tuple[Span, ...], record: Known | None, lexicon: L
     letters = sum(span.end - span.start for span in spans) + len(left)
     if unknown > MAXIMUM_UNKNOWN_SHARE * max(letters, 1) and unknown > _FEWEST_LETTERS:
         found.add(Reason.MANY_UNKNOWN_WORDS)
-    if record is not None and identifies(left, record):
+    if record is None:
+        found |= _doubts(left, lexicon)
+    elif identifies(left, record):
         found.add(Reason.RECORD_IDENTIFIER)
     return tuple(sorted(found))
+
+
+_UNSUSPECTED = (
+    Is.FUNCTION | Is.CAPITALISED | Is.ACRONYM | Is.DRUG | Is.EPONYM | Is.CUED_EPONYM | Is.MONTH | Is.CIVILITY | Is.ROLE
+    | Is.NAMING | Is.FACILITY | Is.STREET | Is.EMPLOYER | Is.VERB
+)  # fmt: skip
+_NO_NAME_ENDING = re.compile(r"(?:ment|[st]ion|logie|ments|[st]ions)$")
+_TOUCHES_BEFORE = re.compile(rf"{_CUT}[ ,\-]{{0,2}}$")
+_TOUCHES_AFTER = re.compile(rf"[ ,\-]{{0,2}}{_CUT}")
+_FOUR_DIGITS = re.compile(
+    r"(?<![\d.,/:\-])\d{4}(?![\d.,/:\-]|[ ]?(?:€|euros?|mg|ml|ui|kcal|g|m|km|h|pas|j|jours?|%)\b)"
+)
+
+
+def _doubts(left: str, lexicon: Lexicon) -> set[Reason]:
+    """Without a record nobody says who is named: what only might be a name or a number withholds too.
+
+    A capital word of the vocabulary is suspect where it touches a mask, or stands alone at the head of a line: names
+    that are words (`Marteau, né le ...`) stand so. So is a number of four digits without unit.
+    """
+    found = {Reason.NUMBER_LEFT} if _FOUR_DIGITS.search(left) else set()
+    for match in TOKEN.finditer(left):
+        word = match.group()
+        kind = lexicon(word)
+        if (
+            len(word) < 3
+            or not kind & (Is.TITLE | Is.CAPS)
+            or kind & _UNSUSPECTED
+            or _NO_NAME_ENDING.search(word.lower())
+        ):
+            continue
+        start, end = match.span()
+        heads = (start == 0 or left[start - 1] == "\n") and left[end : end + 1] in (",", "\n", "")
+        if heads or _TOUCHES_BEFORE.search(left, max(0, start - 3), start) or _TOUCHES_AFTER.match(left, end):
+            found.add(Reason.NAME_BESIDE)
+    return found
 
 
 def _unknown_letters(masked: str, lexicon: Lexicon) -> int:

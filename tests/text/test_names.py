@@ -63,3 +63,17 @@ def test_an_unknown_word_is_masked_in_any_case(engine: Deidentifier) -> None:
 def test_a_text_of_unknown_words_is_withheld(engine: Deidentifier) -> None:
     judged = engine.deidentify("Wir haben gestern den neuen Kollegen im Büro getroffen und lange mit ihm gesprochen.")
     assert (judged.decision, judged.reasons) == ("withhold", ("many_unknown_words",))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Marteau, 12/03/1965.", "name_beside"),
+        ("MARTEAU 12/03/1965", "name_beside"),
+        ("Lampe\nSuivi en cours.", "name_beside"),
+        ("Voir le 4512 à ce sujet.", "number_left"),
+    ],
+)
+def test_without_a_record_a_doubt_withholds(engine: Deidentifier, text: str, reason: str) -> None:
+    assert engine.deidentify(text).reasons == (reason,)
+    assert engine.deidentify(text, {"nom": "Tartanvielle"}).decision == "release"
