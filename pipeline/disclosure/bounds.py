@@ -140,9 +140,11 @@ class _Audit:
         self.asked = np.broadcast_to(np.asarray(asked, np.float64), low.shape)
         self.few = np.broadcast_to(np.asarray(few, np.float64), low.shape)
         self.programmes = 0
+        wanted = np.concatenate([self.asked, self.few])
         finite = np.concatenate([low[np.isfinite(low)], high[np.isfinite(high)], [1.0]])
-        # No vertex of sums of published figures lies this far out, so that an end here stands for no end.
-        self.far = 4.0 * np.abs(finite).sum()
+        # No vertex of sums of published figures lies this far out, so that an end here stands for no end; and it is
+        # wider than any width asked, where nothing is published.
+        self.far = 4.0 * (np.abs(finite).sum() + wanted[np.isfinite(wanted)].max(initial=0.0))
         given = np.where(self.whole, np.ceil(low - SLACK), low), np.where(self.whole, np.floor(high + SLACK), high)
         self.low, self.high = np.maximum(given[0], -self.far), np.minimum(given[1], self.far)
         self.together = together = self._components(self.low < self.high)
