@@ -202,6 +202,38 @@ class Between(_Facts):
         return Equality(self.total, self.parts, self.because)
 
 
+class Deduction(_Facts):
+    """What a reader who solves the linear programmes of all published tables can deduce of masked counts.
+
+    Attributes:
+        counts: masked counts of persons that were looked at.
+        groups: groups of masked parts of one shown total.
+        exact: counts whose interval is known to the unit.
+        certified: other counts, with two whole solutions far enough apart: their interval is at least that wide.
+        open: counts and groups that are neither proven safe nor deduced.
+        contradicted: counts of which nothing follows, since earlier figures that stand around contradict the sums.
+        exposed: counts and groups that can be deduced too closely; none in a release that is published.
+        narrowest: whole numbers that the interval of every count holds at least; None without any masked count.
+        programmes: linear programmes solved.
+        releases: earlier releases compared with.
+        changes: figures and groups whose change since an earlier release was bounded.
+        exposed_changes: those whose change is bounded to 1..k-1 persons.
+    """
+
+    counts: int = 0
+    groups: int = 0
+    exact: int = 0
+    certified: int = 0
+    open: int = 0
+    contradicted: int = 0
+    exposed: int = 0
+    narrowest: int | None = None
+    programmes: int = 0
+    releases: int = 0
+    changes: int = 0
+    exposed_changes: int = 0
+
+
 class ReleaseFacts(_Facts):
     """Everything a release prints that is not in its tables.
 

@@ -43,8 +43,11 @@ from pipeline.run import Run, StepReport
 from pipeline.study.activity.tables import activity
 from pipeline.study.states import member_states, states_on
 from pipeline.study.step import COHORT, MATCHING, OUTCOMES_STEP, Calendar
+from pipeline.tables.intermediate import TEXT_COUNTS
 from pipeline.tables.model import Role
 from pipeline.tables.published import PUBLISHED, RELEASE, published
+from pipeline.text.step import STEP as TEXT
+from pipeline.text.step import quality_with_texts
 
 STEP = "anonymise"
 PENDING = "ledger_cells"
@@ -87,9 +90,12 @@ def anonymise(run: Run) -> StepReport:
     truth = [each.truth for each in tables]
     held = sum(each.held for each in tables)
     recorded = pa.concat_tables([each.cells for each in made])
-    quality = quality_with_flags(
-        pq.read_table(home.artefact(release, INGEST, "data_quality")),
-        pq.read_table(home.artefact(release, LEAVE, FLAGGED_ROWS)),
+    quality = quality_with_texts(
+        quality_with_flags(
+            pq.read_table(home.artefact(release, INGEST, "data_quality")),
+            pq.read_table(home.artefact(release, LEAVE, FLAGGED_ROWS)),
+        ),
+        pq.read_table(home.artefact(release, TEXT, TEXT_COUNTS.name)),
     )
     microdata, facts_of_rows, attacks = _microdata(run, report)
     releases = [*history, (release, recorded)]
