@@ -32,9 +32,9 @@ import pyarrow as pa
 from scipy import optimize
 
 from pipeline.disclosure.deduction import Reading, deduce, deduce_changes
-from pipeline.disclosure.suppression import Rules, protect_all
+from pipeline.disclosure.suppression import protect_all
 from pipeline.disclosure.system import Equality, system_of
-from pipeline.disclosure.tables import CountTable, Margin, Measure
+from pipeline.disclosure.tables import CountTable, Margin, Measure, Rules
 
 RESULTS = Path(__file__).parent / "results" / "tables.json"
 K, BASE = 11, 5
