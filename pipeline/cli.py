@@ -117,7 +117,8 @@ def audit(
     """
     from pipeline.release.verify import verify
 
-    verdicts = verify(release_dir)
+    with shown(err) as progress:
+        verdicts = verify(release_dir, lambda done, total: progress("bounding masked counts", done, total))
     for verdict in verdicts:
         _say(f"{'kept  ' if verdict.passed else 'BROKEN'}  {verdict.rule}: {verdict.detail}")
     broken = [verdict.rule for verdict in verdicts if not verdict.passed]

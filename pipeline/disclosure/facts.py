@@ -13,7 +13,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.disclosure.system import Cell, Equality
-from pipeline.disclosure.tables import CountTable, Link, Margin, Measure, RowSum
+from pipeline.disclosure.tables import CountTable, Link, Margin, Measure, Pool, RowSum
 
 
 class FactsError(RuntimeError):
@@ -103,6 +103,8 @@ class Sums(_Facts):
         margins: (columns summed over, codes of the total or None, columns within, measures or None = all).
         row_sums: (total, parts) within each row.
         links: (key of the total's row, measure, parts as (key, measure)).
+        pool: (column, code) of rows that tell others together.
+        pooled: (key of such a row, keys of the rows it tells, which are not published).
     """
 
     keys: tuple[str, ...]
@@ -110,6 +112,8 @@ class Sums(_Facts):
     margins: tuple[tuple[tuple[str, ...], dict[str, str] | None, tuple[str, ...], tuple[str, ...] | None], ...] = ()
     row_sums: tuple[tuple[str, tuple[str, ...]], ...] = ()
     links: tuple[tuple[tuple[str, ...], str, tuple[tuple[tuple[str, ...], str], ...]], ...] = ()
+    pool: tuple[str, str] | None = None
+    pooled: tuple[tuple[tuple[str, ...], tuple[tuple[str, ...], ...]], ...] = ()
 
     @classmethod
     def of(cls, table: CountTable) -> Sums:
@@ -137,19 +141,37 @@ class Sums(_Facts):
                 for link in table.links
                 if helpers.isdisjoint(measure for _, measure in (link.total, *link.parts))
             ),
+            pool=None if table.pool is None else (table.pool.over, table.pool.code),
+            pooled=tuple((table.published_key(key), members) for key, members in table.pooled.items()),
         )
 
     def count_table(self, name: str, published: pa.Table) -> CountTable:
         """The published rows with these sums, ready for `disclosure.suppression.recoverable`."""
         return CountTable(
             name=name,
-            frame=published,
+            frame=self._with_masked_rows(published),
             keys=self.keys,
             measures=tuple(Measure(column, *wholes) for column, wholes in self.measures.items()),
             margins=tuple(Margin(*margin) for margin in self.margins),
             row_sums=tuple(RowSum(*row_sum) for row_sum in self.row_sums),
             links=tuple(Link((key, measure), parts) for key, measure, parts in self.links),
+            pool=None if self.pool is None else Pool(*self.pool),
+            pooled=dict(self.pooled),
         )
+
+    def _with_masked_rows(self, published: pa.Table) -> pa.Table:
+        """The rows that others tell together are not published: readers know that they are there, and masked."""
+        members = [dict(zip(self.keys, key, strict=True)) for _, listed in self.pooled for key in listed]
+        if not members:
+            return published
+        columns = {
+            name: pa.array([row[name] for row in members], pa.string()).cast(published.schema.field(name).type)
+            for name in self.keys
+        }
+        columns["suppressed"] = pa.array([True] * len(members))
+        columns["suppression_reason"] = pa.array(["primary"] * len(members))
+        rows = pa.table(columns)
+        return pa.concat_tables([published, rows], promote_options="default")
 
 
 class Between(_Facts):
@@ -178,6 +200,38 @@ class Between(_Facts):
     def equality(self) -> Equality:
         """For `system.system_of`."""
         return Equality(self.total, self.parts, self.because)
+
+
+class Deduction(_Facts):
+    """What a reader who solves the linear programmes of all published tables can deduce of masked counts.
+
+    Attributes:
+        counts: masked counts of persons that were looked at.
+        groups: groups of masked parts of one shown total.
+        exact: counts whose interval is known to the unit.
+        certified: other counts, with two whole solutions far enough apart: their interval is at least that wide.
+        open: counts and groups that are neither proven safe nor deduced.
+        contradicted: counts of which nothing follows, since earlier figures that stand around contradict the sums.
+        exposed: counts and groups that can be deduced too closely; none in a release that is published.
+        narrowest: whole numbers that the interval of every count holds at least; None without any masked count.
+        programmes: linear programmes solved.
+        releases: earlier releases compared with.
+        changes: figures and groups whose change since an earlier release was bounded.
+        exposed_changes: those whose change is bounded to 1..k-1 persons.
+    """
+
+    counts: int = 0
+    groups: int = 0
+    exact: int = 0
+    certified: int = 0
+    open: int = 0
+    contradicted: int = 0
+    exposed: int = 0
+    narrowest: int | None = None
+    programmes: int = 0
+    releases: int = 0
+    changes: int = 0
+    exposed_changes: int = 0
 
 
 class ReleaseFacts(_Facts):

@@ -20,9 +20,12 @@ import pyarrow.parquet as pq
 
 from pipeline import database
 from pipeline.disclosure import verify as microdata_verify
+from pipeline.disclosure.bounds import Progress
+from pipeline.disclosure.deduction import Deduced, Reading, deduce
 from pipeline.disclosure.facts import Between, Sums
 from pipeline.disclosure.suppression import recoverable_all
 from pipeline.disclosure.system import Equality
+from pipeline.disclosure.tables import CountTable
 from pipeline.release import french
 from pipeline.release.version import code_version
 from pipeline.tables import codes, descriptor
@@ -98,11 +101,12 @@ class _Seen:
 Tables = Mapping[str, pa.Table]
 
 
-def verify(folder: Path) -> list[Verdict]:
+def verify(folder: Path, progress: Progress | None = None) -> list[Verdict]:
     """Every rule on a release folder.
 
     Args:
         folder: `<home>/published/release=YYYY-MM` or a copy of it.
+        progress: told (masked counts settled, all of them): the part that takes time.
 
     Returns:
         A verdict per rule. A release without a readable manifest gets one failed verdict: nothing else can be judged.
@@ -115,12 +119,12 @@ def verify(folder: Path) -> list[Verdict]:
     return [
         _judge("manifest", lambda: _manifest(manifest)),
         _judge("files", lambda: _files(folder, manifest)),
-        *content(folder, parameters),
+        *content(folder, parameters, progress),
         _judge("documents", lambda: _documents(folder)),
     ]
 
 
-def content(folder: Path, parameters: Parameters) -> list[Verdict]:
+def content(folder: Path, parameters: Parameters, progress: Progress | None = None) -> list[Verdict]:
     """The rules on the tables, the database and the descriptor: what can be judged before the documents are written."""
     try:
         tables = {
@@ -140,7 +144,7 @@ def content(folder: Path, parameters: Parameters) -> list[Verdict]:
         _judge("codes", lambda: _codes(tables)),
         _judge("k", lambda: _smallest_count(tables, parameters)),
         _judge("suppression", lambda: _suppression(tables)),
-        _judge("subtraction", lambda: _subtraction(tables, parameters)),
+        _judge("subtraction", lambda: _subtraction(tables, parameters, progress)),
         _judge("rounding", lambda: _rounding(tables, parameters)),
         _judge("microdata", lambda: _microdata(tables["microdata"], parameters)),
         _judge("accounting", lambda: _accounting(tables["data_quality"])),
@@ -374,20 +378,44 @@ def _suppression(tables: Tables) -> _Seen:
     return seen
 
 
-def _subtraction(tables: Tables, parameters: Parameters) -> _Seen:
+def _declared(tables: Tables, parameters: Parameters) -> list[CountTable]:
+    return [sums.count_table(name, tables[name]) for name, sums in sorted(parameters.sums.items()) if sums.measures]
+
+
+def deduced(tables: Tables, parameters: Parameters, progress: Progress | None = None) -> Deduced:
+    """What follows for masked counts from every published table together."""
+    declared = Reading(_declared(tables, parameters), parameters.between, parameters.k, parameters.rounding_base)
+    return deduce(declared, progress=progress)
+
+
+def _subtraction(tables: Tables, parameters: Parameters, progress: Progress | None) -> _Seen:
     seen = _Seen()
-    declared = {name: sums for name, sums in sorted(parameters.sums.items()) if sums.measures}
-    described = [sums.count_table(name, tables[name]) for name, sums in declared.items()]
-    for name, key, measure in recoverable_all(described, parameters.between, k=parameters.k):
-        seen.problems.append(f"{name} ({', '.join(key)}): the masked {measure} can be computed from other cells")
-    if declared:
-        seen.figure = f"no masked cell is determined by the sums readers know (tables with sums: {len(declared)})"
-        seen.figure_fr = (
-            "aucune case masquée n'est déterminée par les sommes connues des lecteurs "
-            f"(tables avec des sommes : {len(declared)})"
-        )
-    else:
+    declared = _declared(tables, parameters)
+    if not declared:
         seen.figure, seen.figure_fr = "no sum is declared between cells", "aucune somme n'est déclarée entre les cases"
+        return seen
+    told = set(recoverable_all(declared, parameters.between, k=parameters.k))
+    for name, key, measure in sorted(told):
+        seen.problems.append(f"{name} ({', '.join(key)}): the masked {measure} can be computed from other cells")
+    found = deduced(tables, parameters, progress)
+    for cells in found.exposed:
+        if not told.issuperset(cells):
+            named = " with ".join(f"{name} ({', '.join(key)}) {measure}" for name, key, measure in cells)
+            seen.problems.append(f"{named}: masked, and bounded by the other cells to fewer than {parameters.k} values")
+    # Not proven is not refuted: how many is said, and the step that knows the true figures has judged them.
+    seen.figure = (
+        f"linear programming: {found.counts} masked counts, each may hold at least {found.narrowest} values "
+        f"({found.exact} to the unit, {found.certified} certified, {found.open} not proven)"
+        if found.counts
+        else "no masked count"
+    )
+    seen.figure_fr = (
+        f"programmation linéaire : effectifs masqués : {french.number(found.counts)}, chacun peut prendre au moins "
+        f"{found.narrowest} valeurs (à l'unité : {french.number(found.exact)} ; attestés par deux solutions : "
+        f"{french.number(found.certified)} ; non démontrés : {french.number(found.open)})"
+        if found.counts
+        else "aucun effectif masqué"
+    )
     return seen
 
 
