@@ -264,7 +264,9 @@ def _complement(system: System, start: Flags, k: int) -> Flags:
 def _until_wide(system: System, start: Flags, masked: Flags, k: int, base: int) -> Flags:
     """Mask the next cell of the sum with the fewest masked persons around each count that is told too closely.
 
-    What elimination leaves open, linear programming may still bound to a few values: no count is below zero.
+    What elimination leaves open, linear programming may still bound to a few values: no count is below zero. Where
+    every cell of the sums around is masked already, what tells the count lies further: the sums of those cells are
+    looked at, ring after ring, and one cell is masked at a time.
     """
     while (close := too_close(system, masked, k, base)).any():
         hidden = masked[system.cell]
@@ -274,12 +276,18 @@ def _until_wide(system: System, start: Flags, masked: Flags, k: int, base: int) 
         )
         open_sums = np.zeros(len(system.labels), np.bool_)
         open_sums[system.sum_of[free]] = True
-        around = np.flatnonzero(close[system.cell] & open_sums[system.sum_of])
-        if not len(around):
-            names = sorted({system.name(int(cell))[0] for cell in np.flatnonzero(close)})
-            raise DisclosureError(f"{', '.join(names)}: a masked cell is told too closely whatever else is masked")
+        near = close
+        while not len(around := np.flatnonzero(near[system.cell] & open_sums[system.sum_of])):
+            wider = near.copy()
+            wider[system.cell[np.isin(system.sum_of, system.sum_of[near[system.cell]])]] = True
+            if (wider == near).all():
+                names = sorted({system.name(int(cell))[0] for cell in np.flatnonzero(close)})
+                raise DisclosureError(f"{', '.join(names)}: a masked cell is told too closely whatever else is masked")
+            near = wider
         order = around[np.lexsort((system.sum_of[around], persons[system.sum_of[around]], system.cell[around]))]
         _, tightest = np.unique(system.cell[order], return_index=True)
+        if near is not close:
+            tightest = tightest[[np.argmin(persons[system.sum_of[order[tightest]]])]]
         chosen = np.isin(system.sum_of[free], system.sum_of[order[tightest]])
         _, first = np.unique(system.sum_of[free[chosen]], return_index=True)
         masked = masked.copy()
