@@ -212,7 +212,10 @@ def _run(text: str, start: int, end: int) -> Iterator[Span]:
         and not (text[end - 1] in "OoQIl" and not text[end : end + 1].isalpha())
     ):
         end -= 1
-    found = text[start:end]
+    while end > start and not text[end - 1].isdigit() and text[end : end + 1] == "'":  # the O of O'Connor is no zero
+        end -= 1
+    found = text[start:end].rstrip(" .-/_()\n")
+    end = start + len(found)
     number = digits(found)
     typed = sum(c.isdigit() for c in found)
     if typed < 4 or len(number) < 5:

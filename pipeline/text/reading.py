@@ -230,7 +230,9 @@ class _Reader:
 
     def _stands_out(self, i: int, kind: int) -> bool:
         """Whether a word in capitals is a name: before `né(e)`, behind an initial, or in a line of small letters."""
-        if self._born(i) or (i and self.kind[i - 1] & Is.SINGLE and self.r.gap(i) == ". " and not self.r.opens(i - 1)):
+        listed = self.r.gaps[i + 1][:1] == ","  # `G. SERRURE, P. LAMPE`, but not the heading `A. BILAN`
+        initial = i and self.kind[i - 1] & Is.SINGLE and self.r.gap(i) == ". "
+        if self._born(i) or (initial and (listed or not self.r.opens(i - 1))):
             return True
         if kind & CUES:
             return False
