@@ -721,8 +721,8 @@ class _Reader:
         if gap == "-":
             named = kind & (CAPITAL | Is.PARTICLE) or not kind & Is.FUNCTION
             return bool(named and (mine & (CAPITAL | Is.PARTICLE) or not mine & READABLE))
-        if gap == "":
-            return bool(kind & CAPITAL)
+        if gap == "":  # letters of one word, whatever their case
+            return True
         if kind & Is.LOWER and kind & (Is.FIRST | Is.SURNAME):
             return gap == " " and self.marks[i][0] is Label.PERSON and self.marks[i][1] >= 0.5
         if not kind & CAPITAL or not mine & CAPITAL:
