@@ -262,38 +262,55 @@ def _complement(system: System, start: Flags, k: int) -> Flags:
 
 
 def _until_wide(system: System, start: Flags, masked: Flags, k: int, base: int) -> Flags:
-    """Mask the next cell of the sum with the fewest masked persons around each count that is told too closely.
+    """Mask further cells until no masked count is told too closely.
 
-    What elimination leaves open, linear programming may still bound to a few values: no count is below zero. Where
-    every cell of the sums around is masked already, what tells the count lies further: the sums of those cells are
-    looked at, ring after ring, and one cell is masked at a time.
+    What elimination leaves open, linear programming may still bound to a few values: no count is below zero.
     """
+    asked = start.copy()
     while (close := too_close(system, masked, k, base)).any():
-        hidden = masked[system.cell]
-        free = np.flatnonzero(~hidden & ~system.told[system.cell] & ~system.complement[system.cell])
-        persons = np.bincount(
-            system.sum_of, weights=np.where(hidden, system.persons[system.cell], 0), minlength=len(system.labels)
-        )
-        open_sums = np.zeros(len(system.labels), np.bool_)
-        open_sums[system.sum_of[free]] = True
-        near = close
-        while not len(around := np.flatnonzero(near[system.cell] & open_sums[system.sum_of])):
-            wider = near.copy()
-            wider[system.cell[np.isin(system.sum_of, system.sum_of[near[system.cell]])]] = True
-            if (wider == near).all():
-                names = sorted({system.name(int(cell))[0] for cell in np.flatnonzero(close)})
-                raise DisclosureError(f"{', '.join(names)}: a masked cell is told too closely whatever else is masked")
-            near = wider
-        order = around[np.lexsort((system.sum_of[around], persons[system.sum_of[around]], system.cell[around]))]
-        _, tightest = np.unique(system.cell[order], return_index=True)
-        if near is not close:
-            tightest = tightest[[np.argmin(persons[system.sum_of[order[tightest]]])]]
-        chosen = np.isin(system.sum_of[free], system.sum_of[order[tightest]])
-        _, first = np.unique(system.sum_of[free[chosen]], return_index=True)
-        masked = masked.copy()
-        masked[system.cell[free[chosen][first]]] = True
-        masked = _cover(system, start, masked, k) & ~system.complement
+        more = _widening(system, masked, close)
+        if not len(more):
+            names = sorted({system.name(int(cell))[0] for cell in np.flatnonzero(close)})
+            raise DisclosureError(f"{', '.join(names)}: a masked cell is told too closely whatever else is masked")
+        asked[more] = True
+        masked = _complement(system, asked, k)
     return masked
+
+
+def _widening(system: System, masked: Flags, close: Flags) -> Ints:
+    """Cells to mask so that counts told too closely are told less: one for each group of such counts.
+
+    Counts in one sum are told closely together, and for one reason: a group gets one cell, the next of the sum that
+    holds most of its counts. Where every cell of the sums around is masked already, what tells the counts lies further:
+    the sums of those cells are looked at, ring after ring. None is left when nothing more can be masked.
+    """
+    sums, free = (
+        len(system.labels),
+        np.flatnonzero(~masked[system.cell] & ~system.told[system.cell] & ~system.complement[system.cell]),
+    )
+    open_sums = np.zeros(sums, np.bool_)
+    open_sums[system.sum_of[free]] = True
+    near = close
+    while not (open_sums[system.sum_of] & near[system.cell]).any():
+        wider = near.copy()
+        wider[system.cell[np.isin(system.sum_of, system.sum_of[near[system.cell]])]] = True
+        if (wider == near).all():
+            return np.empty(0, np.int64)
+        near = wider
+    inside = near[system.cell]
+    links = sparse.csr_array(
+        (np.ones(int(inside.sum())), (system.sum_of[inside], sums + system.cell[inside])),
+        shape=(sums + system.size, sums + system.size),
+    )
+    group = connected_components(links, directed=False)[1][:sums]
+    held = np.bincount(system.sum_of[inside], minlength=sums)
+    persons = np.bincount(system.sum_of, weights=masked[system.cell] * system.persons[system.cell], minlength=sums)
+    candidates = np.flatnonzero(open_sums & (held > 0))
+    order = candidates[np.lexsort((candidates, persons[candidates], -held[candidates], group[candidates]))]
+    _, best = np.unique(group[order], return_index=True)
+    chosen = free[np.isin(system.sum_of[free], order[best])]
+    _, first = np.unique(system.sum_of[chosen], return_index=True)
+    return np.unique(system.cell[chosen[first]])
 
 
 def _cover(system: System, secret: Flags, masked: Flags, k: int) -> Flags:
