@@ -19,6 +19,7 @@ from pipeline import database
 from pipeline.deliveries.intake import Intake
 from pipeline.deliveries.step import STEP as INGEST
 from pipeline.disclosure import described, ledger, measured, persons, successive
+from pipeline.disclosure.attackers import gather
 from pipeline.disclosure.described import GENERATED
 from pipeline.disclosure.facts import Attack, Fidelity, Microdata, ReleaseFacts, Sums
 from pipeline.disclosure.tables import CountTable
@@ -64,6 +65,7 @@ def anonymise(run: Run) -> StepReport:
     home, release, protocol = run.home, run.release, run.protocol
     _refuse_gaps(home, release)
     report, safe, sums, logs, cells, held = StepReport(), {}, {}, [], [], 0
+    held_of: dict[str, int] = {}
     truth: list[CountTable] = []
     counted = _described(run)
     previous = ledger.previous_cells(home.ledger, release)
@@ -80,6 +82,7 @@ def anonymise(run: Run) -> StepReport:
         sums[table.name] = Sums.of(table)
         logs.append(made.log)
         held += made.held
+        held_of[table.name] = made.held
         truth.append(made.truth)
     uptake, behind_uptake = _uptake(run, previous)
     cells.append(behind_uptake)
@@ -88,12 +91,17 @@ def anonymise(run: Run) -> StepReport:
         pq.read_table(home.artefact(release, INGEST, "data_quality")),
         pq.read_table(home.artefact(release, LEAVE, FLAGGED_ROWS)),
     )
-    microdata, facts_of_rows, attacks = _microdata(run, report)
+    microdata, facts_of_rows, known = _microdata(run, report)
     releases = [*history, (release, recorded)]
     run.progress("attacking the tables", 0, 1)
     found = measured.differencing(truth, releases, protocol.disclosure.k, protocol.disclosure.rounding_base)
     run.progress("attacking the tables", 1, 1)
     safe |= {"data_quality": quality, "microdata": microdata}
+    attacks: list[Attack] = []
+    risk = None
+    if facts_of_rows is not None:
+        effects = next(table for table in truth if table.name == "impact")
+        attacks, risk = gather.attacks(run, microdata, safe, effects, facts_of_rows.hierarchies, uptake, known)
     safe["disclosure"] = _disclosure(truth, safe, protocol)
     for name, table in safe.items():
         declared = published(name)
@@ -112,6 +120,8 @@ def anonymise(run: Run) -> StepReport:
             "uptake": uptake,
             "ledger": _compared(protocol, len(earlier), held),
             "attacks": tuple(attack for attack in (found, *attacks) if attack is not None),
+            "risk": risk,
+            "held": held_of,
             "disappeared": measured.disappeared(safe["participant_profile"]),
         }
     )
@@ -184,8 +194,8 @@ def _arm_size(raw: pd.DataFrame, name: str) -> pd.Series:
     return pd.Series(first.reindex(listed).fillna(0).to_numpy(), index=raw.index)
 
 
-def _microdata(run: Run, report: StepReport) -> tuple[pa.Table, Microdata | None, list[Attack]]:
-    """Frozen quarters repeated, newly complete ones anonymised; and what an attacker makes of them."""
+def _microdata(run: Run, report: StepReport) -> tuple[pa.Table, Microdata | None, gather.Restricted | None]:
+    """Frozen quarters repeated, newly complete ones anonymised; and what attacks on them are checked against."""
     home, release, protocol = run.home, run.release, run.protocol
     declared = published("microdata")
     empty = declared.schema.empty_table().drop_columns([RELEASE.name])
@@ -212,7 +222,7 @@ def _microdata(run: Run, report: StepReport) -> tuple[pa.Table, Microdata | None
         pq.write_table(table, home.artefact(release, BLOCKS, f"quarter={quarter}"), compression="zstd")
     whole = pa.concat_tables([empty, *(blocks[q].cast(empty.schema) for q in sorted(blocks))])
     if not whole.num_rows:
-        return whole, None, []
+        return whole, None, None
     paths = {
         name: {leaf: list(path) for leaf, path in h.paths.items()} for name, h in persons.hierarchies(protocol).items()
     }
@@ -238,10 +248,11 @@ def _microdata(run: Run, report: StepReport) -> tuple[pa.Table, Microdata | None
         hierarchies=paths,
         level_shares=shares,
     )
-    if rows is not None:
+    known = None
+    if found is not None and rows is not None:
         rows = rows.filter(pc.is_in(rows["index_quarter"], pc.unique(whole["index_quarter"])))
-    attacks = [measured.singling_out(whole, rows, paths, protocol.disclosure.k), measured.inference(whole, rows)]
-    return whole, facts, attacks
+        known = gather.restricted(run, found, _pseudonyms(home, release, found), rows)
+    return whole, facts, known
 
 
 def _all_masked(table: pa.Table) -> int:
