@@ -199,13 +199,14 @@ class ReleaseFacts(_Facts):
         uptake: share of the exposed that are accompanied, from rounded published counts; None when it cannot be said.
         fidelity: certificate of the microdata.
         microdata: how the microdata were anonymised; None when the release holds none yet.
-        suppression: table -> reason -> number of cells emptied for it.
+        suppression: table -> reason -> number of counts masked for it.
         sums: table -> sums readers know to hold in it (`Sums.of`); the audit tries to undo the masks with them.
         ledger: French sentences: what was compared with earlier releases, and the verdict.
         attacks: measured attacks.
         risk: probabilities of a right match; None without microdata.
         held: table -> number of cells that keep the value of an earlier release.
         disappeared: group in French -> share of its persons in masked cells or suppressed rows.
+        generalised: characteristic in French -> share of its persons whose row does not show it exactly.
         withdrawn_since: a person behind this already published month has been erased since: it is left alone.
     """
 
@@ -222,6 +223,7 @@ class ReleaseFacts(_Facts):
     risk: Risk | None = None
     held: dict[str, int] = Field(default_factory=dict)
     disappeared: dict[str, float] = Field(default_factory=dict)
+    generalised: dict[str, float] = Field(default_factory=dict)
     withdrawn_since: bool = False
 
     def save(self, path: Path) -> None:

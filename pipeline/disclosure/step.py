@@ -117,10 +117,12 @@ def anonymise(run: Run) -> StepReport:
     pq.write_table(recorded, home.artefact(release, STEP, PENDING), compression="zstd")
     facts = _facts(run, sums, safe, facts_of_rows).model_copy(
         update={
+            "suppression": _by_reason(log),
             "uptake": uptake,
             "ledger": _compared(protocol, len(earlier), held),
             "attacks": tuple(attack for attack in (found, *attacks) if attack is not None),
             "risk": risk,
+            "generalised": gather.generalised(microdata, known, protocol.disclosure.k) if known else {},
             "held": held_of,
             "disappeared": measured.disappeared(safe["participant_profile"]),
         }
@@ -243,7 +245,7 @@ def _microdata(run: Run, report: StepReport) -> tuple[pa.Table, Microdata | None
     loss, shares = persons.utility(whole, protocol)
     facts = Microdata(
         t=checked.t_closeness[persons.SENSITIVE],
-        suppressed=_all_masked(whole),
+        suppressed=persons.all_masked(whole),
         loss=loss,
         hierarchies=paths,
         level_shares=shares,
@@ -253,13 +255,6 @@ def _microdata(run: Run, report: StepReport) -> tuple[pa.Table, Microdata | None
         rows = rows.filter(pc.is_in(rows["index_quarter"], pc.unique(whole["index_quarter"])))
         known = gather.restricted(run, found, _pseudonyms(home, release, found), rows)
     return whole, facts, known
-
-
-def _all_masked(table: pa.Table) -> int:
-    masked = np.ones(table.num_rows, dtype=bool)
-    for name in ("sex", "age_band", "status", "sector", "cause"):
-        masked &= pc.equal(table[name], "*").to_numpy(zero_copy_only=False)
-    return int(masked.sum())
 
 
 def _fidelity(microdata: pa.Table, impact: pa.Table) -> Fidelity:
@@ -275,6 +270,14 @@ def _fidelity(microdata: pa.Table, impact: pa.Table) -> Fidelity:
         ci_low=row["ci_low"],
         ci_high=row["ci_high"],
     )
+
+
+def _by_reason(log: pa.Table) -> dict[str, dict[str, int]]:
+    """Table -> reason -> cells of the suppression log."""
+    found: dict[str, dict[str, int]] = {}
+    for row in log.group_by(["table", "reason"]).aggregate([([], "count_all")]).sort_by("table").to_pylist():
+        found.setdefault(row["table"], {})[row["reason"]] = row["count_all"]
+    return {name: dict(sorted(reasons.items())) for name, reasons in found.items()}
 
 
 def _pseudonyms(home: Home, release: str, found: Analysis) -> pa.ChunkedArray:
@@ -340,18 +343,12 @@ def _facts(run: Run, sums: dict[str, Sums], safe: dict[str, pa.Table], microdata
             inputs[month] = {
                 name: key.digest(keys.Purpose.INPUT_HASH, sha) for name, sha in sorted(intake.files.items())
             }
-    suppression: dict[str, dict[str, int]] = {}
-    for name, table in safe.items():
-        if "suppression_reason" in table.column_names:
-            counted = pc.value_counts(table["suppression_reason"].drop_null()).to_pylist()
-            suppression[name] = {row["values"]: row["counts"] for row in counted}
     return ReleaseFacts(
         inputs=inputs,
         key_id=key.id,
         seeds={"matching": protocol.matching.seed, **protocol.seeds.model_dump()},
         fidelity=_fidelity(safe["microdata"], safe["impact"]),
         microdata=microdata,
-        suppression=suppression,
         sums=sums,
         withdrawn_since=bool(Tombstones.load(home).digests) and release in home.releases(),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -22,9 +23,12 @@ from pipeline.disclosure.microdata import anonymise
 from pipeline.disclosure.tables import CountTable
 from pipeline.effects.analysis import Analysis
 from pipeline.effects.coherence import accompanied
+from pipeline.protocol import Protocol
 from pipeline.run import Run
 from pipeline.study.step import COHORT, open_study
 from pipeline.study.strata import strata_of
+from pipeline.tables.descriptor import code_labels
+from pipeline.tables.published import published
 
 LEFT_OUT = 20
 """The control of an attack over releases anonymises a quarter a second time without one person in so many."""
@@ -40,11 +44,13 @@ class Restricted:
         rows: microdata before generalisation, with `person_id`.
         members: one row per member: `person_id`, `department_code`, `accompanied`.
         population: exact quasi-identifiers of everyone eligible in the quarters of the microdata.
+        protocol: the study protocol.
     """
 
     rows: pa.Table
     members: pd.DataFrame
     population: pd.DataFrame
+    protocol: Protocol
 
 
 def restricted(run: Run, found: Analysis, person_id: pa.ChunkedArray, rows: pa.Table) -> Restricted:
@@ -66,7 +72,7 @@ def restricted(run: Run, found: Analysis, person_id: pa.ChunkedArray, rows: pa.T
             "accompanied": marked,
         }
     )
-    return Restricted(rows, members, _population(run, rows))
+    return Restricted(rows, members, _population(run, rows), run.protocol)
 
 
 def _population(run: Run, rows: pa.Table) -> pd.DataFrame:
@@ -139,6 +145,25 @@ def attacks(
         found.append(accompaniment.accompaniment(exposed, {**tables, "impact": headline}, uptake, rule.rounding_base))
     population = known.population if known is not None else None
     return [attack for attack in found if attack is not None], risk.risk(rows, population, paths, rule.k)
+
+
+def generalised(rows: pa.Table, known: Restricted, k: int) -> dict[str, float]:
+    """Characteristic in French -> share of its persons whose row does not show it exactly, to a hundredth.
+
+    Args:
+        rows: published microdata.
+        known: the exact rows of the same quarters.
+        k: a characteristic of fewer persons than this is never shown: 1, whether there is anybody or not.
+    """
+    shares = {}
+    for name in GENERALISED:
+        column = published("microdata")[name]
+        shown, exact = (Counter(table[name].to_pylist()) for table in (rows, known.rows))
+        for leaf in persons.hierarchies(known.protocol)[name].leaves:
+            label = code_labels(column).get(leaf, {"fr": leaf})["fr"]
+            lost = 1 - shown[leaf] / exact[leaf] if exact[leaf] >= k else 1.0
+            shares[f"{column.label_fr} : {label}"] = round(min(max(lost, 0.0), 1.0), CONTROL_DIGITS)
+    return shares
 
 
 def _headline(impact: pa.Table, run: Run) -> pa.Table:
