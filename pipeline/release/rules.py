@@ -19,12 +19,14 @@ from pipeline.disclosure.facts import Sums
 from pipeline.effects.jackknife import Estimate
 from pipeline.effects.sensitivity import e_value_of_difference
 from pipeline.leave import national
+from pipeline.tables import codes
 from pipeline.tables.codes import ALLOWANCE_PARTS, OUTSIDE_ARTICLE_56
 from pipeline.tables.model import Role, Table
 from pipeline.tables.published import PUBLISHED, published, suppressible
 
 Frame = pd.DataFrame
 ALL = "all"
+REASONS = frozenset(code.code for code in codes.SUPPRESSION)
 CLOSE = 1e-9
 """Relative distance up to which two figures are the same: they are stored as they were computed."""
 
@@ -57,10 +59,11 @@ def _named(declared: Table, rows: Frame) -> Iterator[str]:
 
 
 def _broken(name: str, rows: Frame, wrong: Any, said: str) -> Iterator[str]:
-    """A sentence for each row where `wrong` holds; unknown is not wrong."""
-    flags = np.asarray(pd.Series(wrong, index=rows.index).fillna(False).astype(bool))
-    for where in _named(published(name), rows[flags]):
-        yield f"{where}: {said}"
+    """A sentence for each row where `wrong` holds."""
+    flags = np.asarray(wrong, np.bool_)
+    if flags.any():
+        for where in _named(published(name), rows[flags]):
+            yield f"{where}: {said}"
 
 
 def _differ(one: pd.Series, other: pd.Series) -> pd.Series:
@@ -355,7 +358,7 @@ RESTS_ON = {"situations": ["n"]}
 
 
 def masked(release: Published) -> Iterator[str]:
-    """No estimate is shown where a count it rests on is masked, and no row says it is masked where nothing is."""
+    """A row says that something of it is masked, and why, just where it is; no estimate outlives its counts."""
     for declared in PUBLISHED:
         if not suppressible(declared):
             continue
@@ -365,6 +368,15 @@ def masked(release: Published) -> Iterator[str]:
         if counts and estimates:
             wrong = frame[behind].isna().any(axis=1) & frame[estimates].notna().any(axis=1)
             yield from _broken(declared.name, frame, wrong, "an estimate is shown though a count it rests on is masked")
+        marked, reason = frame["suppressed"], frame["suppression_reason"]
+        everything = frame[[*counts, *estimates]].notna().all(axis=1)
+        yield from _broken(declared.name, frame, marked & ~reason.isin(REASONS), "suppressed without a known reason")
+        yield from _broken(declared.name, frame, marked & everything, "marked suppressed and shows every figure")
+        # `increment` without suppression: the value of the earlier publication stands.
+        unmasked = ~marked & reason.notna() & (reason != "increment")
+        yield from _broken(declared.name, frame, unmasked, "gives a reason and is not suppressed")
+        empty = ~marked & frame[counts].isna().any(axis=1)
+        yield from _broken(declared.name, frame, empty, "has an empty count that is not marked suppressed")
         withheld = frame["suppressed"] & frame["suppression_reason"].isin(("gate", "placebo"))
         shown = frame[[*counts, *estimates]].notna().any(axis=1)
         yield from _broken(declared.name, frame, withheld & shown, "a figure is shown though the row is withheld")

@@ -26,12 +26,11 @@ from pipeline.protocol import Protocol
 from pipeline.release import french, rules
 from pipeline.release.rules import CLOSE, Published
 from pipeline.release.version import code_version
-from pipeline.tables import codes, descriptor
+from pipeline.tables import descriptor
 from pipeline.tables.model import SQL, Role, Sensitivity, Table
 from pipeline.tables.published import PUBLISHED, suppressible
 
 REQUIRED_FILES = ("impact.duckdb", "synthese.html", "audit.html", "audit.json", "datapackage.json", "manifest.json")
-REASONS = frozenset(code.code for code in codes.SUPPRESSION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,21 +125,24 @@ def verify(folder: Path) -> list[Verdict]:
         parameters = Parameters.of(manifest)
     except (OSError, ValueError, KeyError, TypeError):
         return [Verdict("manifest", False, "manifest.json is missing or is not the manifest of a release")]
-    judged = content(folder, parameters)
+    tables = _read(folder)
+    judged = _content(tables, folder, parameters)
     return [
         _judge("manifest", lambda: _manifest(manifest)),
         _judge("files", lambda: _files(folder, manifest)),
         *judged,
-        _judge("attacks", lambda: _attacks(folder, parameters)),
-        _judge("documents", lambda: _documents(folder, manifest, judged)),
+        _judge("attacks", lambda: _attacks(folder, tables, parameters)),
+        _judge("documents", lambda: _documents(folder, manifest, tables, judged)),
     ]
 
 
 def content(folder: Path, parameters: Parameters) -> list[Verdict]:
     """The rules on the tables, the database and the descriptor: what can be judged before the documents are written."""
-    try:
-        tables = _read(folder)
-    except (OSError, pa.ArrowException):
+    return _content(_read(folder), folder, parameters)
+
+
+def _content(tables: Tables | None, folder: Path, parameters: Parameters) -> list[Verdict]:
+    if tables is None:
         return [Verdict("tables", False, "a table's Parquet file cannot be read")]
     first = _judge("tables", lambda: _tables(tables, parameters))
     if not first.passed:
@@ -152,7 +154,7 @@ def content(folder: Path, parameters: Parameters) -> list[Verdict]:
         _judge("database", lambda: _database(tables, folder)),
         _judge("codes", lambda: _codes(tables)),
         _judge("k", lambda: _smallest_count(tables, parameters)),
-        _judge("suppression", lambda: _suppression(tables, release)),
+        _judge("suppression", lambda: _suppression(release)),
         _judge("subtraction", lambda: _subtraction(tables, parameters)),
         _judge("rounding", lambda: _rounding(tables, parameters)),
         _judge("sums", lambda: _sums(release, parameters)),
@@ -164,12 +166,16 @@ def content(folder: Path, parameters: Parameters) -> list[Verdict]:
     ]
 
 
-def _read(folder: Path) -> dict[str, pa.Table]:
-    return {
-        table.name: pq.read_table(folder / "tables" / f"{table.name}.parquet", partitioning=None)
-        for table in PUBLISHED
-        if (folder / "tables" / f"{table.name}.parquet").is_file()
-    }
+def _read(folder: Path) -> dict[str, pa.Table] | None:
+    """The tables of a release; None when one cannot be read."""
+    try:
+        return {
+            table.name: pq.read_table(folder / "tables" / f"{table.name}.parquet", partitioning=None)
+            for table in PUBLISHED
+            if (folder / "tables" / f"{table.name}.parquet").is_file()
+        }
+    except (OSError, pa.ArrowException):
+        return None
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -385,28 +391,13 @@ def _smallest_count(tables: Tables, parameters: Parameters) -> _Seen:
     return seen
 
 
-def _suppression(tables: Tables, release: Published) -> _Seen:
-    seen, masked = _Seen(list(rules.masked(release))), 0
-    for declared in PUBLISHED:
-        if not suppressible(declared):
-            continue
-        counts = declared.with_role(Role.COUNT)
-        figures = declared.with_role(Role.COUNT, Role.ESTIMATE)
-        for row in tables[declared.name].to_pylist():
-            masked += row["suppressed"]
-            where = f"{declared.name} ({', '.join(str(row[name]) for name in declared.key[1:])})"
-            if row["suppressed"] and row["suppression_reason"] not in REASONS:
-                seen.problems.append(f"{where} is suppressed without a known reason")
-            if row["suppressed"] and all(row[name] is not None for name in figures):
-                seen.problems.append(f"{where} is marked suppressed and shows every figure")
-            # `increment` without suppression: the value of the earlier publication stands.
-            if not row["suppressed"] and row["suppression_reason"] not in (None, "increment"):
-                seen.problems.append(f"{where} gives a reason and is not suppressed")
-            if not row["suppressed"] and any(row[name] is None for name in counts):
-                seen.problems.append(f"{where} has an empty count that is not marked suppressed")
-    seen.figure = f"{masked} rows suppressed, each with its reason; every empty count is marked"
+def _suppression(release: Published) -> _Seen:
+    seen, hidden = _Seen(list(rules.masked(release))), 0
+    for declared in filter(suppressible, PUBLISHED):
+        hidden += int(release[declared.name]["suppressed"].sum())
+    seen.figure = f"{hidden} rows suppressed, each with its reason; every empty count is marked"
     seen.figure_fr = (
-        f"lignes masquées : {french.number(masked)}, chacune avec sa raison ; tout effectif vide est signalé"
+        f"lignes masquées : {french.number(hidden)}, chacune avec sa raison ; tout effectif vide est signalé"
     )
     return seen
 
@@ -595,21 +586,21 @@ def _accounting(table: pa.Table) -> _Seen:
     return seen
 
 
-def _attacks(folder: Path, parameters: Parameters) -> _Seen:
+def _attacks(folder: Path, tables: Tables | None, parameters: Parameters) -> _Seen:
     from pipeline.release import documents  # it reads this module
 
-    seen = _Seen(list(documents.attacks(folder, _read(folder), parameters)))
+    seen = _Seen(list(documents.attacks(folder, tables or {}, parameters)))
     seen.figure = "attacks repeated on the published files give the figures of the audit; none beats its rule"
     seen.figure_fr = "les attaques refaites sur les fichiers publiés donnent les chiffres de l'audit"
     return seen
 
 
-def _documents(folder: Path, manifest: Mapping[str, Any], judged: list[Verdict]) -> _Seen:
+def _documents(folder: Path, manifest: Mapping[str, Any], tables: Tables | None, judged: list[Verdict]) -> _Seen:
     from pipeline.release import documents  # it reads this module
 
     seen = _Seen(list(documents.outside(folder)))
-    if all(verdict.passed for verdict in judged):
-        seen.problems += documents.agree(folder, manifest, _read(folder), judged)
+    if all(verdict.passed for verdict in judged):  # tables that break a rule of their own need no more comparing
+        seen.problems += documents.agree(folder, manifest, tables or {}, judged)
     same = manifest["code_version"] == code_version()
     seen.figure = (
         "synthese.html, audit.json and audit.html are those of the tables and load nothing from outside themselves"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -381,6 +382,11 @@ def example_microdata(rows: pa.Table, protocol: Protocol) -> Microdata:
 
 def example_facts(**changes: Any) -> ReleaseFacts:
     """What the disclosure step hands over beside the tables."""
+    return _facts().model_copy(update=changes)
+
+
+@cache
+def _facts() -> ReleaseFacts:
     tables, protocol = as_tables(example_rows()), Protocol.load()
     told = example_microdata(tables["microdata"], protocol)
     (alone, *others), risk = repeatable(tables["microdata"], told.hierarchies, protocol.disclosure.k)
@@ -399,7 +405,7 @@ def example_facts(**changes: Any) -> ReleaseFacts:
         "disappeared": disappeared(tables["participant_profile"]),
         "generalised": {"sexe : femme": 0.31},
     }
-    return ReleaseFacts(**{**facts, **changes})
+    return ReleaseFacts(**facts)
 
 
 @pytest.fixture

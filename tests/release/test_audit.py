@@ -50,8 +50,10 @@ def test_the_audit_names_attacker_quasi_identifiers_and_reassessment(record, tex
 
 
 def test_an_attack_is_shown_with_its_interval_and_its_control_and_a_missing_one_is_said(text):
-    assert "isoler une personne par ses quasi-identifiants 180 0,0 % 0,0 % à 2,1 % 64,0 %" in text
-    assert text.count("Aucune attaque de ce type n'a été mesurée") == 2
+    assert "parmi moins de k lignes compatibles 180 0,0 % 0,0 % à 2,1 % 64 % 0 %" in text
+    # Nobody could link without a file: that no such attack was measured is said, and so is a control that is missing.
+    assert text.count("Aucune attaque de ce type n'a été mesurée") == 1
+    assert text.count("non mesuré") >= 5
 
 
 def test_the_audit_never_promises_anonymity(text):
@@ -109,8 +111,8 @@ def test_lines_that_the_rules_of_the_allowance_do_not_allow_are_counted(record, 
 
 
 def test_a_withheld_headline_gives_no_fidelity_figure(run):
-    facts = example_facts(fidelity=Fidelity(reason="gate"), microdata=None)
-    folder = write_release(run, as_tables(example_rows()), facts)
+    facts = example_facts(fidelity=Fidelity(reason="gate"), microdata=None, risk=None, attacks=())
+    folder = write_release(run, as_tables(example_rows() | {"microdata": []}), facts)
     html = (folder / "audit.html").read_text(encoding="utf-8")
     assert "non calculée (les groupes comparés ne sont pas assez semblables)" in html
     assert (
