@@ -132,17 +132,71 @@ def deidentify(
     target: Annotated[
         Path, typer.Argument(metavar="OUT.jsonl", help='Lines {"id", "text", "spans", "decision", "reasons"}.')
     ],
+    protocol: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Study protocol; the project's protocol.toml without it.")
+    ] = None,
 ) -> None:
-    """Judge free texts: masked and released, or withheld with a reason.
+    """Mask the identifiers of free French texts, and withhold those that cannot be shown free of them.
 
-    There is no recogniser yet: every text is withheld (reason no_recogniser).
+    A record holds columns of bilans_suivi (nom, prenom, employeur, ...); their values are masked wherever they stand.
+    Spans count characters of the text as given. Reasons to withhold are explained in docs/free-text.md.
 
     Example: pdp deidentify texts.jsonl judged.jsonl
     """
-    from pipeline.text.withhold import deidentify as judge
+    from pipeline.protocol import Protocol
+    from pipeline.text.deidentify import of_protocol
+    from pipeline.text.files import deidentify as judge
 
-    decisions = judge(source, target)
-    _say(f"{target}: " + ", ".join(f"{count} texts {decision}" for decision, count in decisions.items()))
+    with shown(err) as progress:
+        decisions = judge(source, target, of_protocol(Protocol.load(protocol)), progress)
+    _say(f"{target}: {decisions['release']} texts released, {decisions['withhold']} withheld")
+
+
+@app.command()
+def evaluate_texts(
+    annotated: Annotated[
+        Path, typer.Argument(metavar="ANNOTATED.jsonl", help='Lines {"id", "text", "record"?, "spans"?, "codes"?}.')
+    ],
+    without_record: Annotated[
+        bool, typer.Option("--without-record", help="Judge each text by itself, as if no record came with it.")
+    ] = False,
+    each_code: Annotated[bool, typer.Option("--each-code", help="One line for each indicator.")] = False,
+    misses: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write what was missed, with the words around it, to a new file (0600)."),
+    ] = None,
+    protocol: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Study protocol; the project's protocol.toml without it.")
+    ] = None,
+) -> None:
+    """Judge the masking of texts, and their indicators, on your own annotated texts.
+
+    Do this on about 200 texts of your site before you trust the tool with the others: docs/annotate-reports.md says
+    how to choose and annotate them, and what 200 texts can and cannot show.
+
+    [bold]spans[/bold] lists every identifier of a text: {"start", "end", "label"} in characters, the end not included;
+    [] says that there is none. [bold]codes[/bold] gives its indicators: {"pain": "present", "training": "planned"}.
+    A text may have one or both. An identifier counts as found only when every character of it is masked.
+    Proportions come with Wilson intervals at 95 %.
+
+    Only figures are shown. --misses writes the words that were missed, the worst first: the file is as confidential
+    as the texts, delete it when you have read it.
+
+    Example: pdp evaluate-texts annotated.jsonl --misses missed.jsonl
+    """
+    from pipeline.protocol import Protocol
+    from pipeline.text import evaluate
+    from pipeline.text.deidentify import of_protocol
+
+    if misses is not None and misses.exists():
+        raise CommandError(f"{misses} is there already; name a new file")
+    with shown(err) as progress:
+        engine = of_protocol(Protocol.load(protocol))
+        counts = evaluate.evaluate(annotated, engine, with_record=not without_record, progress=progress)
+    for line in evaluate.report(counts, each_code=each_code):
+        _say(line)
+    if misses is not None:
+        _say(f"misses: {evaluate.write_misses(counts, misses)} in {misses}")
 
 
 class KeyAction(StrEnum):

@@ -153,6 +153,18 @@ class Quality(_Section):
     small_table_rows: int = Field(ge=0)
 
 
+class Text(_Section):
+    """De-identification of free text: limits, and word lists beside the project's own (docs/free-text.md)."""
+
+    maximum_characters: int = Field(ge=1, le=100_000, description="a longer text is withheld unread")
+    maximum_seconds: float = Field(gt=0, description="a text that took longer is withheld")
+    vocabulary: list[str] = Field(description="files of words that may be read by anybody")
+    first_names: list[str] = Field(description="files of first names")
+    surnames: list[str] = Field(description="files of surnames")
+    towns: list[str] = Field(description="files of communes")
+    model: str = Field(description="folder of a spaCy model that adds spans; empty: none")
+
+
 class Seeds(_Section):
     """Every source of randomness outside the matching's own seed."""
 
@@ -171,6 +183,7 @@ class Protocol(_Section):
     savings: Savings
     disclosure: Disclosure
     quality: Quality
+    text: Text
     seeds: Seeds
 
     @classmethod

@@ -136,12 +136,12 @@ def test_an_erasure_request_of_another_shape_is_refused_without_quoting_it(tmp_p
     assert "line 1" in said and NAME not in said
 
 
-def test_texts_are_withheld(tmp_path: Path) -> None:
+def test_texts_are_masked(tmp_path: Path) -> None:
     source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
-    source.write_text(json.dumps({"id": 1, "text": NAME}) + "\n", encoding="utf-8")
+    source.write_text(json.dumps({"id": 1, "text": f"Vu {NAME}."}) + "\n", encoding="utf-8")
     ran = pdp("deidentify", source, target)
-    assert (ran.returncode, ran.stdout) == (0, f"{target}: 1 texts withhold\n")
-    assert json.loads(target.read_text(encoding="utf-8"))["decision"] == "withhold"
+    assert (ran.returncode, ran.stdout) == (0, f"{target}: 1 texts released, 0 withheld\n")
+    assert NAME not in target.read_text(encoding="utf-8")
 
 
 def test_a_folder_that_is_no_release_fails_its_audit(tmp_path: Path) -> None:
@@ -153,10 +153,10 @@ def test_a_folder_that_is_no_release_fails_its_audit(tmp_path: Path) -> None:
 def test_an_unexpected_error_shows_its_class_and_no_content(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def broken(source: Path, target: Path) -> dict[str, int]:
+    def broken(*_: object) -> dict[str, int]:
         raise ValueError(NAME)
 
-    monkeypatch.setattr("pipeline.text.withhold.deidentify", broken)
+    monkeypatch.setattr("pipeline.text.files.deidentify", broken)
     with pytest.raises(SystemExit) as ended:
         cli.main(["deidentify", str(tmp_path / "a"), str(tmp_path / "b")])
     assert ended.value.code == 1

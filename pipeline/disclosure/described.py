@@ -109,18 +109,21 @@ def impact(raw: pd.DataFrame) -> CountTable:
 
 
 def _strata_links(raw: pd.DataFrame) -> Iterator[Link]:
-    """A set belongs to one stratum of each kind: where a kind's strata hold everyone, they add up to the whole."""
+    """A set belongs to one stratum of each kind: where a kind's strata hold everyone, they add up to the whole.
+
+    So do its comparisons where matching keeps to strata, and whoever has an outcome among them.
+    """
     context = ["estimand", "outcome", "horizon_months"]
     for group, rows in raw.groupby(context, sort=True):
         key = tuple(str(value) for value in (group if isinstance(group, tuple) else (group,)))
-        whole = rows.loc[rows["stratum_type"] == ALL, "n_treated"].sum()
-        for kind, strata in rows[rows["stratum_type"] != ALL].groupby("stratum_type", sort=True):
-            if strata["n_treated"].notna().all() and strata["n_treated"].sum() == whole:
-                listed = [str(stratum) for stratum in strata["stratum"]]
-                yield Link(
-                    ((*key, ALL, ALL), "n_treated"),
-                    tuple(((*key, str(kind), stratum), "n_treated") for stratum in listed),
-                )
+        for measure in ("n_treated", "n_comparison", "positive_treated", "positive_comparison"):
+            whole = rows.loc[rows["stratum_type"] == ALL, measure].sum()
+            for kind, strata in rows[rows["stratum_type"] != ALL].groupby("stratum_type", sort=True):
+                if strata[measure].notna().all() and strata[measure].sum() == whole:
+                    yield Link(
+                        ((*key, ALL, ALL), measure),
+                        tuple(((*key, str(kind), str(stratum)), measure) for stratum in strata["stratum"]),
+                    )
 
 
 def curve(name: str, raw: pd.DataFrame, k: int) -> CountTable:

@@ -6,16 +6,22 @@ it has passed each figure through the same disclosure control.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline.disclosure.system import Cell, Equality
 from pipeline.disclosure.tables import CountTable, Link, Margin, Measure, RowSum
 
 
 class FactsError(RuntimeError):
     """The record cannot be read; the message says which part."""
+
+
+TOLERATED = 0.1
+"""Widths of the confidence interval by which the microdata's headline may be off and still be called faithful."""
 
 
 class _Facts(BaseModel):
@@ -25,7 +31,9 @@ class _Facts(BaseModel):
 class Fidelity(_Facts):
     """Certificate of the microdata: the headline computed from the published file alone, beside the restricted one.
 
-    All figures in days; empty, with a reason, when the headline itself is withheld or there is no microdata yet.
+    All figures in days; empty, with a reason, when the headline itself is withheld or there is no microdata yet. The
+    published file is *faithful* when its headline is within `TOLERATED` of the restricted one: a release says so, or
+    says that it is not and by how much.
     """
 
     restricted: float | None = None
@@ -41,6 +49,11 @@ class Fidelity(_Facts):
             return None
         width = float(self.ci_high or 0) - float(self.ci_low or 0)
         return abs(float(self.published or 0) - float(self.restricted or 0)) / width if width > 0 else None
+
+    @property
+    def faithful(self) -> bool | None:
+        """Whether the distance is tolerated; None when it cannot be said."""
+        return None if self.distance is None else self.distance <= TOLERATED
 
 
 class Microdata(_Facts):
@@ -177,7 +190,7 @@ class Sums(_Facts):
         )
 
     def count_table(self, name: str, published: pa.Table) -> CountTable:
-        """The published rows with these sums, ready for `disclosure.tables.recoverable`."""
+        """The published rows with these sums, ready for `disclosure.suppression.recoverable`."""
         return CountTable(
             name=name,
             frame=published,
@@ -187,6 +200,34 @@ class Sums(_Facts):
             row_sums=tuple(RowSum(*row_sum) for row_sum in self.row_sums),
             links=tuple(Link((key, measure), parts) for key, measure, parts in self.links),
         )
+
+
+class Between(_Facts):
+    """A sum that readers know to hold between published tables (see `system.Equality`).
+
+    Attributes:
+        total, parts: (table, key of the row, measure).
+        because: why it holds, in English.
+    """
+
+    total: Cell
+    parts: tuple[Cell, ...]
+    because: str
+
+    @classmethod
+    def of(cls, equalities: Iterable[Equality], tables: Sequence[CountTable]) -> tuple[Between, ...]:
+        """Those that hold, without the ones that name a helper, which is not published."""
+        helpers = {(table.name, helper) for table in tables for helper in table.helpers}
+        return tuple(
+            cls(total=each.total, parts=each.parts, because=each.because)
+            for each in equalities
+            if helpers.isdisjoint((table, measure) for table, _, measure in (each.total, *each.parts))
+        )
+
+    @property
+    def equality(self) -> Equality:
+        """For `system.system_of`."""
+        return Equality(self.total, self.parts, self.because)
 
 
 class ReleaseFacts(_Facts):
@@ -201,6 +242,7 @@ class ReleaseFacts(_Facts):
         microdata: how the microdata were anonymised; None when the release holds none yet.
         suppression: table -> reason -> number of counts masked for it.
         sums: table -> sums readers know to hold in it (`Sums.of`); the audit tries to undo the masks with them.
+        between: sums that readers know to hold between tables (`Between.of`).
         ledger: French sentences: what was compared with earlier releases, and the verdict.
         attacks: measured attacks.
         risk: probabilities of a right match; None without microdata.
@@ -218,6 +260,7 @@ class ReleaseFacts(_Facts):
     microdata: Microdata | None = None
     suppression: dict[str, dict[str, int]] = Field(default_factory=dict)
     sums: dict[str, Sums] = Field(default_factory=dict)
+    between: tuple[Between, ...] = ()
     ledger: tuple[str, ...] = ()
     attacks: tuple[Attack, ...] = ()
     risk: Risk | None = None

@@ -13,43 +13,30 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.disclosure.hierarchy import Hierarchy
+from pipeline.disclosure.hierarchy import Hierarchy, HierarchyError
 from pipeline.disclosure.microdata import AnonymisedMicrodata, anonymise
 from pipeline.effects.analysis import Analysis
 from pipeline.protocol import Protocol
 from pipeline.study.covariates import band_label
 from pipeline.study.states import CENSORED
 from pipeline.study.strata import strata_of
-from pipeline.tables import codes
+from pipeline.tables.generalisation import MICRODATA
 from pipeline.tables.published import RELEASE, published
 
-PRODUCTION = {"agriculture": "production", "industry": "production", "construction": "production"}
-YOUNGER = {"18-29": "18-39", "30-39": "18-39"}
 SENSITIVE = "state_12m"
 
 
 def hierarchies(protocol: Protocol) -> dict[str, Hierarchy]:
-    """Generalisation paths of the quasi-identifiers."""
-    bands = [*_age_bands(protocol), "unknown"]
-    return {
-        "sex": _two_levels(("male", "female", "unknown")),
-        "age_band": Hierarchy({b: (b, "unknown" if b == "unknown" else YOUNGER.get(b, "40+"), "*") for b in bands}),
-        "territory": _two_levels(("designated", "not_designated")),
-        "status": _two_levels(("employee", "self_employed")),
-        "sector": Hierarchy(
-            {c.code: (c.code, c.code if c.code == "unknown" else PRODUCTION.get(c.code, "services"), "*")
-             for c in codes.SECTOR if c.code not in ("*", "production", "services")}
-        ),
-        "cause": _two_levels(("sickness", "sickness_ald", "work_injury")),
-    }  # fmt: skip
+    """Generalisation paths of the quasi-identifiers, as the registry of the tables declares them.
 
-
-def _two_levels(leaves: tuple[str, ...]) -> Hierarchy:
-    return Hierarchy({leaf: (leaf, "*") for leaf in leaves})
-
-
-def _age_bands(protocol: Protocol) -> list[str]:
-    return [band_label(i, protocol.study.age_bands) for i in range(len(protocol.study.age_bands))]
+    Raises:
+        HierarchyError: if the protocol's age bands are not those that the registry generalises.
+    """
+    declared = {name: Hierarchy(generalisation.paths()) for name, generalisation in MICRODATA.items()}
+    bands = protocol.study.age_bands
+    if not {band_label(i, bands) for i in range(len(bands))} <= set(declared["age_band"].leaves):
+        raise HierarchyError("the protocol has an age band that the microdata's generalisation does not know")
+    return declared
 
 
 @dataclass(frozen=True, slots=True)

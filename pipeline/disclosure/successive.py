@@ -28,7 +28,8 @@ import pyarrow.compute as pc
 from pipeline.disclosure import ledger, measured
 from pipeline.disclosure.attack import Cell, Claim, Known, Sum, sums_of
 from pipeline.disclosure.measured import Release
-from pipeline.disclosure.tables import CountTable, Flags, protect, rates_of
+from pipeline.disclosure.suppression import protect
+from pipeline.disclosure.tables import CountTable, Flags, rates_of
 
 Row = dict[str, Any]
 Named = tuple[str, str]

@@ -7,9 +7,13 @@ person is in the file, and the hierarchies.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+ROUNDING = 1e-8
+"""Relative error allowed where a logarithm is compared with a whole number of values."""
 
 Columns = Mapping[str, Sequence[object]]
 """A table as column -> values, all of one length (for example `pyarrow.Table.to_pydict()`)."""
@@ -26,6 +30,8 @@ class Verdict:
         fewest_candidates: over the classes, the fewest rows that could be the same person: those whose generalised
             values share a leaf with the class's in every column. Never less than `smallest_class`.
         distinct: sensitive column -> fewest distinct values in a class (an empty value counts as one).
+        effective: sensitive column -> least exp(entropy) of its values in a class: so many equally frequent values
+            would say as little (entropy l-diversity). Never more than `distinct`.
         t_closeness: sensitive column -> largest total variation distance between a class and the file, in [0, 1];
             reported, not a gate.
         unknown_values: cells whose value stands nowhere in the hierarchy of their column.
@@ -37,6 +43,7 @@ class Verdict:
     smallest_class: int
     fewest_candidates: int
     distinct: Mapping[str, int]
+    effective: Mapping[str, float]
     t_closeness: Mapping[str, float]
     unknown_values: int
     failures: tuple[str, ...]
@@ -53,6 +60,7 @@ def verify(
     hierarchies: Mapping[str, Mapping[str, Sequence[str]]],
     k: int,
     sensitive: Mapping[str, int],
+    entropy: Mapping[str, float] | None = None,
 ) -> Verdict:
     """Check k-anonymity, l-diversity and candidate counts of a published file.
 
@@ -61,6 +69,7 @@ def verify(
         hierarchies: quasi-identifier -> leaf -> path of its generalisations, leaf and `*` included.
         k: least persons in a class.
         sensitive: column -> least distinct values in a class.
+        entropy: column -> least exp(entropy) of the values in a class.
 
     Returns:
         The figures and what is broken. An empty file passes: it says nothing about anyone.
@@ -80,13 +89,15 @@ def verify(
     )
     smallest = min(sizes.values(), default=0)
     candidates = _fewest_candidates(sizes, [leaves_under[name] for name in names]) if not unknown else 0
-    distinct, closeness = {}, {}
-    for column in sensitive:
+    distinct, effective, closeness = {}, {}, {}
+    spread = entropy or {}
+    for column in dict.fromkeys([*sensitive, *spread]):
         by_class: dict[tuple[object, ...], Counter[object]] = defaultdict(Counter)
         for published, value in zip(tuples, columns[column], strict=True):
             by_class[published][value] += 1
         overall = Counter(columns[column])
         distinct[column] = min((len(values) for values in by_class.values()), default=0)
+        effective[column] = min((_effective(values) for values in by_class.values()), default=0.0)
         closeness[column] = max((_distance(values, overall) for values in by_class.values()), default=0.0)
 
     failures = []
@@ -102,7 +113,14 @@ def verify(
             for column, least in sensitive.items()
             if distinct[column] < least
         ]
-    return Verdict(len(tuples), len(sizes), smallest, candidates, distinct, closeness, unknown, tuple(failures))
+        failures += [
+            f"a class holds values of {column} worth {effective[column]:.2f} equally frequent ones, under {least}"
+            for column, least in spread.items()
+            if effective[column] < least * (1 - ROUNDING)
+        ]
+    return Verdict(
+        len(tuples), len(sizes), smallest, candidates, distinct, effective, closeness, unknown, tuple(failures)
+    )
 
 
 def _leaves_under(paths: Mapping[str, Sequence[str]]) -> dict[object, frozenset[str]]:
@@ -147,6 +165,11 @@ def _fewest_candidates(
             rows &= fits[value]
         fewest = min(fewest, rows.bit_count())
     return fewest
+
+
+def _effective(values: Counter[object]) -> float:
+    total = values.total()
+    return math.exp(-sum(n / total * math.log(n / total) for n in values.values()))
 
 
 def _distance(part: Counter[object], whole: Counter[object]) -> float:

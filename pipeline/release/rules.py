@@ -7,15 +7,16 @@ of this release only (`_current`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.disclosure.attack import Sum, sums_of, unrounded
+from pipeline.disclosure.attack import sums_of, unrounded
 from pipeline.disclosure.facts import Sums
+from pipeline.disclosure.system import Cell, Equality
 from pipeline.effects.jackknife import Estimate
 from pipeline.effects.sensitivity import e_value_of_difference
 from pipeline.leave import national
@@ -318,37 +319,33 @@ def across(release: Published, horizon: int) -> Iterator[str]:
         yield "impact: the headline is not at the protocol's horizon"
 
 
-def sums(release: Published, declared: Mapping[str, Sums], base: int, k: int) -> Iterator[str]:
-    """What is published of a sum fits together, rounding taken into account."""
-    for name, known in declared.items():
-        if not known.measures:
+def sums(
+    release: Published, declared: Mapping[str, Sums], between: Sequence[Equality], base: int, k: int
+) -> Iterator[str]:
+    """What is published of a sum fits together, within a table and between tables, rounding taken into account."""
+    known: dict[Cell, tuple[float, float]] = {}
+    found: list[tuple[Cell, tuple[Cell, ...]]] = []
+    for name, sums_known in declared.items():
+        if not sums_known.measures:
             continue
-        rows = release.current(name).index
-        table = known.count_table(name, release.tables[name])
-        shown: dict[Any, tuple[float, float]] = {}
-        cells = []
-        current = set(rows.tolist())
+        table = sums_known.count_table(name, release.tables[name])
+        current, cells = set(release.current(name).index), []
         for place, row in enumerate(table.frame.to_pylist()):
             key = tuple(str(row[column]) for column in table.keys)
             for measure in table.measures:
                 if measure.persons is not None or measure.column not in row:
                     continue
                 cells.append((key, measure.column))
-                value = row[measure.column]
-                if place not in current:
-                    shown[key, measure.column] = (0.0, np.inf)
-                elif value is not None:
-                    shown[key, measure.column] = unrounded(int(value), base, k)
-        for each in sums_of(table, cells):
-            if _contradicts(each, shown):
-                yield f"{name} ({', '.join(each.total[0])}): {each.total[1]} is not the sum of its parts"
-
-
-def _contradicts(each: Sum, shown: Mapping[Any, tuple[float, float]]) -> bool:
-    masked = (0.0, np.inf)
-    low, high = shown.get(each.total, masked)
-    parts = [shown.get(part, masked) for part in each.parts]
-    return sum(part[0] for part in parts) > high or sum(part[1] for part in parts) < low
+                if place in current and (value := row[measure.column]) is not None:
+                    known[name, key, measure.column] = unrounded(int(value), base, k)
+        found += [((name, *each.total), tuple((name, *part) for part in each.parts)) for each in sums_of(table, cells)]
+    found += [(each.total, each.parts) for each in between]
+    masked = (0.0, np.inf)  # or from an earlier release
+    for total, parts in found:
+        low, high = known.get(total, masked)
+        bounds = [known.get(part, masked) for part in parts]
+        if sum(least for least, _ in bounds) > high or sum(most for _, most in bounds) < low:
+            yield f"{total[0]} ({', '.join(total[1])}): {total[2]} is not the sum of its parts"
 
 
 # ---- masking and its account

@@ -20,8 +20,9 @@ import pyarrow.parquet as pq
 from pipeline import database
 from pipeline.disclosure import persons
 from pipeline.disclosure import verify as microdata_verify
-from pipeline.disclosure.facts import Fidelity, Sums
-from pipeline.disclosure.tables import recoverable
+from pipeline.disclosure.facts import Between, Fidelity, Sums
+from pipeline.disclosure.suppression import recoverable_all
+from pipeline.disclosure.system import Equality
 from pipeline.protocol import Protocol
 from pipeline.release import french, rules
 from pipeline.release.rules import CLOSE, Published
@@ -70,6 +71,7 @@ class Parameters:
     fidelity: Mapping[str, Any]
     microdata: Mapping[str, Any] | None
     protocol: Mapping[str, Any]
+    between: tuple[Equality, ...]
     code_version: str
 
     @classmethod
@@ -95,6 +97,8 @@ class Parameters:
             fidelity=manifest["fidelity"],
             microdata=manifest["microdata"],
             protocol=protocol,
+            # Releases of earlier versions say nothing of sums between tables.
+            between=tuple(Between.model_validate(each).equality for each in manifest.get("between", ())),
             code_version=manifest["code_version"],
         )
 
@@ -405,9 +409,9 @@ def _suppression(release: Published) -> _Seen:
 def _subtraction(tables: Tables, parameters: Parameters) -> _Seen:
     seen = _Seen()
     declared = {name: sums for name, sums in sorted(parameters.sums.items()) if sums.measures}
-    for name, sums in declared.items():
-        for key, measure in recoverable(sums.count_table(name, tables[name]), k=parameters.k):
-            seen.problems.append(f"{name} ({', '.join(key)}): the masked {measure} can be computed from other cells")
+    described = [sums.count_table(name, tables[name]) for name, sums in declared.items()]
+    for name, key, measure in recoverable_all(described, parameters.between, k=parameters.k):
+        seen.problems.append(f"{name} ({', '.join(key)}): the masked {measure} can be computed from other cells")
     if declared:
         seen.figure = f"no masked cell is determined by the sums readers know (tables with sums: {len(declared)})"
         seen.figure_fr = (
@@ -432,7 +436,7 @@ def _rounding(tables: Tables, parameters: Parameters) -> _Seen:
 
 def _sums(release: Published, parameters: Parameters) -> _Seen:
     base, k = parameters.rounding_base, parameters.k
-    seen = _Seen([*rules.sums(release, parameters.sums, base, k), *rules.rates(release, base)])
+    seen = _Seen([*rules.sums(release, parameters.sums, parameters.between, base, k), *rules.rates(release, base)])
     seen.figure = "totals hold their parts within rounding; shares are published counts over published totals"
     seen.figure_fr = (
         "chaque total contient ses parts, à l'arrondi près ; chaque part est un effectif publié sur un total publié"
@@ -533,8 +537,9 @@ def _certificate(tables: Tables, parameters: Parameters) -> _Seen:
         }:
             seen.problems.append("the manifest's shares by level are not those of the microdata")
     seen.problems += _fidelity(fidelity, tables)
-    if fidelity.distance != parameters.fidelity["distance_in_intervals"]:
-        seen.problems.append("the certificate's distance is not that of its figures")
+    told = parameters.fidelity
+    if (fidelity.distance, fidelity.faithful) != (told["distance_in_intervals"], told["faithful"]):
+        seen.problems.append("the certificate's distance or verdict is not that of its figures")
     seen.figure = "no certificate yet" if fidelity.distance is None else (
         f"headline from the published rows at {fidelity.distance:.3f} interval widths of the restricted one"
     )  # fmt: skip

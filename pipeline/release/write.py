@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import database
-from pipeline.disclosure.facts import ReleaseFacts
+from pipeline.disclosure.facts import TOLERATED, ReleaseFacts
 from pipeline.release import audit, synthesis, verify
 from pipeline.release.errors import ReleaseError
 from pipeline.release.version import code_version
@@ -210,7 +210,13 @@ def _manifest(run: Run, tables: Mapping[str, pa.Table], facts: ReleaseFacts) -> 
         "uptake": facts.uptake,
         "held": facts.held,
         "sums": {name: sums.model_dump(mode="json") for name, sums in facts.sums.items()},
-        "fidelity": {**facts.fidelity.model_dump(mode="json"), "distance_in_intervals": facts.fidelity.distance},
+        "between": [each.model_dump(mode="json") for each in facts.between],
+        "fidelity": {
+            **facts.fidelity.model_dump(mode="json"),
+            "distance_in_intervals": facts.fidelity.distance,
+            "tolerated": TOLERATED,
+            "faithful": facts.fidelity.faithful,
+        },
         "microdata": facts.microdata.model_dump(mode="json") if facts.microdata else None,
         "libraries": {"python": platform.python_version(), **{name: metadata.version(name) for name in LIBRARIES}},
     }

@@ -17,7 +17,8 @@ from pipeline.disclosure import described, successive
 from pipeline.disclosure.attack import attack, sums_of
 from pipeline.disclosure.facts import Sums
 from pipeline.disclosure.ledger import CELLS
-from pipeline.disclosure.tables import CountTable, protect, recoverable
+from pipeline.disclosure.suppression import protect, recoverable
+from pipeline.disclosure.tables import CountTable
 from pipeline.tables.codes import ALLOWANCE_PARTS
 
 K = 11

@@ -19,7 +19,8 @@ from pipeline.disclosure.ledger import (
     record_cells,
     with_cells,
 )
-from pipeline.disclosure.tables import CountTable, Measure, protect
+from pipeline.disclosure.suppression import protect
+from pipeline.disclosure.tables import CountTable, Measure
 
 K = 11
 

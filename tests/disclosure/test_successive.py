@@ -17,7 +17,8 @@ from pipeline.disclosure.attack import attack_newest
 from pipeline.disclosure.facts import Sums
 from pipeline.disclosure.ledger import CELLS
 from pipeline.disclosure.measured import differencing
-from pipeline.disclosure.tables import CountTable, Margin, Measure, recoverable
+from pipeline.disclosure.suppression import protect, recoverable
+from pipeline.disclosure.tables import CountTable, Margin, Measure
 
 K = 11
 
@@ -165,9 +166,7 @@ def test_five_months_together_bound_no_group_under_k(world, base):
 def test_control_the_attacker_finds_what_cell_by_cell_holding_leaves_open():
     first, second = sources({"a": 60, "b": 40}), sources({"a": 80, "b": 43})
     before = months(first)[0]
-    cell_by_cell = ledger.apply_increment_rule(
-        ledger.cells_of(second, successive.protect(second, K, base=1)), before.cells, K
-    )
+    cell_by_cell = ledger.apply_increment_rule(ledger.cells_of(second, protect(second, K, base=1)), before.cells, K)
     seen = [
         replace(table, frame=ledger.with_cells(table.frame.append_column("suppressed", pa.array([False] * 3))
                 .append_column("suppression_reason", pa.nulls(3, pa.string())), ("source",), cells))

@@ -11,18 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.disclosure.tables import (
-    CountTable,
-    Link,
-    Margin,
-    Measure,
-    RowSum,
-    complementary,
-    primary,
-    protect,
-    recoverable,
-    round_counts,
-)
+from pipeline.disclosure.suppression import complementary, primary, protect, recoverable
+from pipeline.disclosure.tables import CountTable, Link, Margin, Measure, RowSum, round_counts
 
 K = 11
 
@@ -338,7 +328,7 @@ def test_the_log_says_why_without_any_figure():
     assert log.to_pylist() == [
         {
             "table": "participant_profile", "key": '["sex", "1"]', "measure": "n", "reason": "secondary",
-            "because": "keeps a masked cell from being computed by the sum over modality",
+            "because": "keeps a masked cell from being computed by the sum of participant_profile over modality",
         },
         {
             "table": "participant_profile", "key": '["sex", "2"]', "measure": "n", "reason": "primary",

@@ -14,8 +14,8 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_failed_placebo_leaves_no_outcome_by_arm_in_the_release(landing: Path, tmp_path: Path) -> None:
-    # Nearly any difference is told apart from zero, whatever its sign.
-    protocol = protocol_with(tmp_path, share_matched="0.5", placebo_level="0.9999")
+    # No adjusted p-value is above 1: at that level every test the data carry finds something, whatever the key.
+    protocol = protocol_with(tmp_path, share_matched="0.5", placebo_level="1.0")
     assert run(landing, tmp_path / "home", "--protocol", str(protocol)) == 0
     folder = tmp_path / "home" / "published" / f"release={RELEASE}"
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from pipeline.disclosure.attack import Claim, attack, unrounded
 from pipeline.disclosure.ledger import apply_increment_rule, cells_of, with_cells
-from pipeline.disclosure.tables import CountTable, Margin, Measure, RowSum, protect
+from pipeline.disclosure.suppression import protect
+from pipeline.disclosure.tables import CountTable, Margin, Measure, RowSum
 
 K = 11
 

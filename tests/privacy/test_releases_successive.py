@@ -19,7 +19,7 @@ from pipeline.disclosure import ledger, measured
 from pipeline.disclosure.attack import attack_newest
 from pipeline.disclosure.facts import Sums
 from pipeline.disclosure.step import anonymise
-from pipeline.disclosure.tables import recoverable
+from pipeline.disclosure.suppression import recoverable
 from pipeline.effects.step import estimate
 from pipeline.home import Home, Landing
 from pipeline.identity.erase import erase

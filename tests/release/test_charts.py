@@ -44,7 +44,7 @@ def test_a_point_lies_left_of_a_limit_just_where_the_distance_is_under_it(pairs)
     gaps = tuple(Gap(f"covariate {i}", before, after, 0.1) for i, (before, after) in enumerate(pairs))
     svg = drawn({"ITT": gaps})
     (limit,) = dashed(svg)
-    shown = sorted(pairs, key=lambda pair: (-abs(pair[0]), f"covariate {pairs.index(pair)}"))
+    shown = [pairs[i] for i in sorted(range(len(pairs)), key=lambda i: (-abs(pairs[i][0]), f"covariate {i}"))]
     for hollow, place in ((True, 0), (False, 1)):
         points = circles(svg, hollow)
         assert len(points) == len(pairs)

@@ -1,0 +1,130 @@
+"""The residual gate: the masked text is read again, and what cannot be shown free of identifiers is withheld.
+
+It shares the lexicon with the recognisers and nothing else: what a recogniser has missed, forgotten or mislaid is
+looked for in what is left, by simpler means.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+
+from pipeline.text.lexicon import CAPITAL, READABLE, Is, Lexicon
+from pipeline.text.normal import fold
+from pipeline.text.numbers import digits
+from pipeline.text.reading import TOKEN
+from pipeline.text.record import Known
+from pipeline.text.spans import Label, Span
+
+
+class Reason(StrEnum):
+    """Why a text is withheld."""
+
+    TOO_LONG = "too_long"
+    UNDECODABLE = "undecodable"
+    NO_INSURED_NAME = "no_insured_name"
+    NAME_IS_GRAMMAR = "name_is_grammar"
+    RECORD_IDENTIFIER = "record_identifier"
+    UNKNOWN_WORD = "unknown_word"
+    MANY_UNKNOWN_WORDS = "many_unknown_words"
+    NAME_LEFT = "name_left"
+    NUMBER_LEFT = "number_left"
+    TIMEOUT = "timeout"
+    ERROR = "error"
+
+
+MAXIMUM_UNKNOWN_SHARE = 0.25
+"""A text of which more letters than this are unknown words is in no French that the rules were written for."""
+_FEWEST_WORDS = 12
+_LONG_DIGITS = re.compile(r"(?<![\d.,])\d{5,}(?!\s?(?:€|euros?|eur)\b)")
+_MOJIBAKE = re.compile(r"Ã[\x80-\xbf©¨ª«§¢´]|â€|\ufffd|[\ud800-\udfff]|[\ue000-\uf8ff]")
+_CUT = "\x02"
+"""Stands for a masked span: no letter, no digit, joins nothing."""
+
+
+_WORDS = re.compile(f"{TOKEN.pattern}|{_CUT}")
+_NUMBER = re.compile(rf"[0-9](?:[^0-9{_CUT}]{{0,3}}[0-9]){{5,60}}")
+_SHORTEST_GLUED = 5
+
+
+def undecodable(text: str) -> bool:
+    """Whether a text carries the marks of a wrong decoding, or characters that are none."""
+    return bool(_MOJIBAKE.search(text))
+
+
+def residue(text: str, spans: Iterable[Span]) -> str:
+    """What masking leaves of a text."""
+    parts, last = [], 0
+    for span in spans:
+        parts += [text[last : span.start], _CUT]
+        last = span.end
+    parts.append(text[last:])
+    return "".join(parts)
+
+
+def reasons(text: str, spans: tuple[Span, ...], record: Known | None, lexicon: Lexicon) -> tuple[Reason, ...]:
+    """Why a masked text must not leave; empty when it may.
+
+    Args:
+        text: in normal form.
+        spans: what is masked in it, disjoint and in order.
+        record: what is known of the persons, None without record.
+        lexicon: the closed vocabulary.
+    """
+    left = residue(text, spans)
+    found = {reason for token in TOKEN.findall(left) if (reason := _word(token, lexicon))}
+    if _LONG_DIGITS.search(left) or "@" in left:
+        found.add(Reason.NUMBER_LEFT)
+    unknown = sum(span.end - span.start for span in spans if span.label == Label.UNKNOWN)
+    letters = sum(span.end - span.start for span in spans) + len(left)
+    if unknown > MAXIMUM_UNKNOWN_SHARE * max(letters, 1) and unknown > _FEWEST_WORDS:
+        found.add(Reason.MANY_UNKNOWN_WORDS)
+    if record is not None and identifies(left, record):
+        found.add(Reason.RECORD_IDENTIFIER)
+    return tuple(sorted(found))
+
+
+def _word(token: str, lexicon: Lexicon) -> Reason | None:
+    kind = lexicon(token)
+    if kind & Is.DIGITS or kind & READABLE or kind & Is.PARTICLE or kind & Is.CUED_EPONYM:
+        if kind & Is.TITLE and kind & (Is.FIRST | Is.SURNAME) and not kind & (READABLE | Is.CUED_EPONYM):
+            return Reason.NAME_LEFT
+        return None
+    if kind & Is.FOREIGN:
+        return None if len(token) == 1 and token.islower() else Reason.UNKNOWN_WORD
+    if (len(token) <= 3 and not kind & CAPITAL) or len(token) == 1:
+        return None
+    return Reason.UNKNOWN_WORD
+
+
+def identifies(text: str, record: Known) -> bool:
+    """Whether an identifier of the record stands in a text, whole, glued or parted."""
+    words = [fold(word) for word in _WORDS.findall(text)]
+    telling = record.telling
+    if not telling.keys().isdisjoint(words):
+        return True
+    for parts in (name.parts for name in record.names if len(name.parts) > 1 and name.telling):
+        size = len(parts)
+        if parts[0] in words and any(tuple(words[k : k + size]) == parts for k in range(len(words) - size + 1)):
+            return True
+    glued = "".join(words)
+    if any(len(part) >= _SHORTEST_GLUED and part in glued and _aligned(words, part) for part in telling):
+        return True
+    numbers = [re.sub(r"[AB]", "", number) for _, number in record.numbers]
+    if any(number in digits(run) for run in _NUMBER.findall(text) for number in numbers):
+        return True
+    return any(address in fold(text) for address in record.emails)
+
+
+def _aligned(words: list[str], part: str) -> bool:
+    """Whether consecutive words spell a name."""
+    for first in range(len(words)):
+        spelt = ""
+        for word in words[first : first + len(part)]:
+            spelt += word
+            if spelt == part:
+                return True
+            if not part.startswith(spelt):
+                break
+    return False

@@ -1,0 +1,226 @@
+"""Identifiers made of digits and signs: found by shape, scored by checksum, never dropped for a wrong key.
+
+Every pattern starts on a digit or a sign and has bounded repetition, so that one pass over a text is linear.
+
+Sources: NIR key 97 - (number mod 97), Corsica 2A -> 19 and 2B -> 18 (INSEE); Luhn for SIREN, SIRET and RPPS, and the
+multiple-of-5 rule for La Poste's establishments (INSEE); IBAN mod 97 (ISO 13616); French numbering plan (ARCEP).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from pipeline.text.spans import Label, Span
+
+_GAP = r"[ .\-/_\n]{0,2}"
+_O = r"[0-9OoQIl]"  # digits and the letters typed for them
+
+# All alternatives share the first character, so that the engine skips letters at the speed of a search for a class.
+_MAIN = re.compile(
+    rf"""[0-9OQ](?:
+    (?P<nir>(?<=[1-478]){_GAP}\d{_GAP}\d{_GAP}\d{_GAP}\d{_GAP}(?:\d{_GAP}\d|2{_GAP}[AaBb])(?:{_GAP}\d){{6}}
+        (?:[ .\-/_]{{0,2}}(?:cl[eé])?[ :.\-/_]{{0,2}}\d[ ]?\d)?(?!\d|[ .\-]\d))
+  | (?P<iso>(?<=\d)\d{{3}}[ ]?[-/.|][ ]?\d{{1,2}}[ ]?[-/.|][ ]?\d{{1,2}}(?!\d|[.\-/]\d))
+  | (?P<date>(?<=\d)\d?[ ]{{0,2}}[/.|\-][ ]{{0,2}}\d{{1,2}}[ ]{{0,2}}[/.|\-][ ]{{0,2}}(?:\d{{4}}|\d{{2}})(?!\d|[.\-/]\d))
+  | (?P<spaced_date>(?:(?<=\d)|(?<=[0-3])\d)[ ](?:0\d|1[0-2])[ ](?:19|20)\d\d(?!\d))
+  | (?P<month>(?:(?<=[1-9])|(?<=0)[1-9]|(?<=1)[0-2])[/.](?:19|20)\d\d(?!\d))
+  | (?P<short_date>(?<=\d)\d?[ ]?/[ ]?\d{{1,2}}(?![\d/]))
+  | (?P<dotted_date>(?<=\d)\d?\.(?:0\d|1[0-2])(?![\d.]))
+  | (?P<age>(?<=\d)\d{{1,2}}(?=[ ]?ans\b))
+  | (?P<pairs>(?<=0)[1-9][ .\-]\d\d(?:[ .\-]\d\d)?(?![\d.,]|[ .\-/]\d))
+  | (?P<run>(?:(?<=\d)|(?<![A-Za-z]{{2}}))(?:[ .\-/_()\n]{{0,2}}{_O}){{4,60}})
+    )""",
+    re.VERBOSE,
+)
+_SIGNED = re.compile(rf"(?:\(?\+|00)[ ]?\(?\d(?:[ .\-/_()]{{0,2}}{_O}){{5,20}}")
+_IBAN_START = re.compile(r"[A-Za-z]\d\d[ \-]?[0-9A-Za-z]{4}")
+_IBAN = re.compile(
+    r"(?<![0-9A-Za-z])[A-Za-z]{2}\d{2}(?:[ \-]?[0-9A-Za-z]{4}){2,7}(?:[ \-]?[0-9A-Za-z]{1,3})?(?![0-9A-Za-z])"
+)
+_AT = re.compile(r"@|\(at\)|\[at\]|arobase")
+_LOCAL = re.compile(r"[\w.%+'\-]{1,64}[ ]?$")
+_HOST = re.compile(r"[ ]?[\w\-]{1,63}(?:[ ]?(?:\.|\bpoint\b)[ ]?[\w\-]{1,63}){0,6}")
+_LINK = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"']{1,300}")
+_ENDING = re.compile(r"\.(?:fr|com|org|net|eu|info|io|be|ch|re)\b(?:/[^\s<>\"']{0,200})?")
+_SITE = re.compile(r"[\w\-.]{1,100}$")
+_CODE = re.compile(
+    r"(?:(?:ipp|nip|nda|iep|nir|ins|rpps|adeli|finess|siret|siren|nudos|bip|dect|matricule|immatriculation)\b|"
+    r"n°|nº|num[eé]ro|num\.|r[eé]f(?:[eé]rence)?\b|dossier|poste|t[eé]l(?:[eé]phone)?\b|code|bo[iî]te|no\b)"
+    r"[ ]?(?:(?:patient|dossier|s[eé]jour|de|du|d'|interne|externe|administratif|permanent|\(?ipp\)?|\(?nda\)?|"
+    r"s[eé]cu|n°|nº)[ ]?){0,3}[ ]?[:.#=]?[ ]{0,2}"
+    r"(?P<code>(?=[a-z\-/.]{0,6}\d)[0-9a-z](?:[\-/.]?[0-9a-z]){2,30})"
+)
+_DATE_BEFORE = re.compile(
+    r"(?:\b(?:le|du|au|des|les|depuis|d[eè]s|jusqu'au|vers|rdv|date|c\d{1,2}|j\d{1,2})[ :=]{0,3}|[(:])$", re.IGNORECASE
+)
+_NOT_DIGIT = re.compile(r"[^0-9]")
+_TYPED = str.maketrans("OoQIl", "00011")
+_MONEY = re.compile(r"\s?(?:€|euros?\b|eur\b|k€|fcfa\b)", re.IGNORECASE)
+_THOUSANDS = re.compile(r"\d{1,3}(?:[ .]\d{3}){1,3}")
+_FIRST_GROUP = re.compile(r"[0-9]+|.")
+_UNITS = re.compile(
+    r"[ ]?(?:€|euros?\b|mg\b|ml\b|kg\b|g\b|km\b|m\b|mm\b|kcal\b|h\b|heures?\b|ui\b|mn\b|pas\b|jours?\b|%|m[eè]tres?\b)",
+    re.IGNORECASE,
+)
+_OVERSEAS = ("262", "263", "269", "508", "590", "594", "596", "681", "687", "689")
+
+
+def digits(text: str) -> str:
+    """The digits of a number however typed: letters for digits replaced, separators dropped."""
+    return _NOT_DIGIT.sub("", text.translate(_TYPED))
+
+
+def nir_key_is_right(number: str) -> bool:
+    """Whether a 15-character NIR has its key (97 - number mod 97)."""
+    body, key = number[:13].upper().replace("2A", "19").replace("2B", "18"), number[13:]
+    return len(number) == 15 and body.isdigit() and key.isdigit() and int(key) == 97 - int(body) % 97
+
+
+def luhn(number: str) -> bool:
+    """Luhn's checksum over a string of digits."""
+    total = 0
+    for place, digit in enumerate(reversed(number)):
+        value = int(digit) * (1 + place % 2)
+        total += value - 9 if value > 9 else value
+    return total % 10 == 0
+
+
+def siret_is_right(number: str) -> bool:
+    """Luhn over 14 digits; for La Poste (SIREN 356000000) the digits may also sum to a multiple of 5."""
+    return luhn(number) or (number.startswith("356000000") and sum(map(int, number)) % 5 == 0)
+
+
+def iban_is_right(number: str) -> bool:
+    """Mod 97 of an IBAN without spaces."""
+    rearranged = number[4:] + number[:4]
+    return int("".join(str(int(c, 36)) for c in rearranged)) % 97 == 1
+
+
+def kind_of_run(number: str, before: str) -> tuple[Label, float]:
+    """What a run of digits most likely is.
+
+    Args:
+        number: its digits.
+        before: what stands before it (about 20 characters), where a word may name it.
+    """
+    cue = before.upper()
+    size = len(number)
+    for word, label, lengths in (
+        ("RPPS", Label.RPPS, (11,)), ("ADELI", Label.ADELI, (9,)), ("FINESS", Label.FINESS, (9,)),
+        ("SIRET", Label.SIRET, (14,)), ("SIREN", Label.SIREN, (9,)),
+    ):  # fmt: skip
+        if word in cue and size in lengths:
+            return label, 0.95
+    if size == 14 and siret_is_right(number):
+        return Label.SIRET, 0.9
+    if size == 10 and number[0] == "0" and number[1] != "0":
+        return Label.PHONE, 0.95
+    if size == 11 and luhn(number) and number[0] in "18":
+        return Label.RPPS, 0.8
+    if size == 9 and luhn(number):
+        return Label.SIREN, 0.7
+    if (size == 11 and number.startswith("33")) or (size == 13 and number.startswith("0033")):
+        return Label.PHONE, 0.9
+    if size == 12 and number[:3] in _OVERSEAS:
+        return Label.PHONE, 0.9
+    return Label.NUMBER, 0.6
+
+
+def _day_and_month(text: str) -> bool:
+    first, second = (int(part) for part in re.findall(r"\d+", text)[:2])
+    return (1 <= first <= 31 and 1 <= second <= 12) or (1 <= second <= 31 and 1 <= first <= 12)
+
+
+def find(text: str) -> Iterator[Span]:
+    """Every structured identifier of a text, in no order. Linear in its length."""
+    position = 0
+    while (match := _MAIN.search(text, position)) is not None:
+        judged = list(_judged(text, match))
+        yield from judged
+        position = match.end()
+        if not judged and match.lastgroup == "run":  # too few digits together: look again behind the first of them
+            first = _FIRST_GROUP.match(text, match.start())
+            position = first.end() if first else match.end()
+    if "+" in text or "00" in text:
+        for match in _SIGNED.finditer(text):
+            yield Span(match.start(), match.end(), Label.PHONE, 0.9)
+    if _IBAN_START.search(text):
+        for match in _IBAN.finditer(text):
+            number = re.sub(r"[ \-]", "", match.group()).upper()
+            if sum(c.isdigit() for c in number) >= 8:
+                yield Span(match.start(), match.end(), Label.IBAN, 0.99 if iban_is_right(number) else 0.6)
+    lowered = text.lower()
+    if len(lowered) != len(text):  # a letter whose small form is two characters would shift what follows
+        lowered = text
+    yield from _addresses(lowered)
+    for match in _CODE.finditer(lowered):
+        if not lowered[match.start() - 1 : match.start()].isalpha():
+            yield Span(match.start("code"), match.end("code"), Label.NUMBER, 0.7)
+
+
+def _addresses(lowered: str) -> Iterator[Span]:
+    """E-mail and web addresses of a text in lower case, looked for around their telling signs."""
+    for match in _AT.finditer(lowered):
+        local = _LOCAL.search(lowered, max(0, match.start() - 65), match.start())
+        host = _HOST.match(lowered, match.end())
+        if local and host:
+            yield Span(local.start(), host.end(), Label.EMAIL, 0.95)
+        elif match.group() == "@":
+            yield Span(match.start(), match.end(), Label.EMAIL, 0.3)
+    for match in _LINK.finditer(lowered):
+        yield Span(match.start(), match.end(), Label.URL, 0.8)
+    for match in _ENDING.finditer(lowered):
+        if site := _SITE.search(lowered, max(0, match.start() - 100), match.start()):
+            yield Span(site.start(), match.end(), Label.URL, 0.8)
+
+
+def _judged(text: str, match: re.Match[str]) -> Iterator[Span]:
+    kind, (start, end) = match.lastgroup, match.span()
+    found = match.group()
+    if kind == "nir":
+        number = re.sub(r"[^0-9ABab]", "", re.sub(r"cl[eé]", "", found)).upper()
+        yield Span(start, end, Label.NIR, 0.99 if nir_key_is_right(number) else 0.6)
+    elif kind in ("iso", "date", "spaced_date", "month"):
+        yield Span(start, end, Label.DATE, 0.9)
+    elif kind in ("short_date", "dotted_date"):
+        # "6/10" is a score and "12.1" a measure unless a word before makes it a date or the figures are padded.
+        named = _DATE_BEFORE.search(text, max(0, start - 14), start)
+        second = re.findall(r"\d+", found)[1]
+        score = kind == "short_date" and second in ("10", "20") and not found.startswith("0")
+        if _day_and_month(found) and (named or (not score and (kind == "short_date" or not _UNITS.match(text, end)))):
+            yield Span(start, end, Label.DATE, 0.6)
+    elif kind == "pairs":
+        yield Span(start, end, Label.PHONE, 0.5)
+    elif kind == "age":
+        if int(found) >= 90:
+            yield Span(start, end, Label.AGE, 0.8)
+    else:
+        yield from _run(text, start, end)
+
+
+def _run(text: str, start: int, end: int) -> Iterator[Span]:
+    """A run of five digits or more, unless it is an amount of money or ordinary letters."""
+    while (
+        end > start
+        and not text[end - 1].isdigit()
+        and not (text[end - 1] in "OoQIl" and not text[end : end + 1].isalpha())
+    ):
+        end -= 1
+    found = text[start:end]
+    number = digits(found)
+    typed = sum(c.isdigit() for c in found)
+    if typed < 4 or len(number) < 5:
+        return
+    tight = max(map(len, re.findall(r"\d+", found)), default=0)
+    if tight < 5 and len(number) < 7:
+        return
+    if _THOUSANDS.fullmatch(found) and (_MONEY.match(text, end) or _UNITS.match(text, end)):
+        return
+    if found.isdigit() and _MONEY.match(text, end) and len(found) <= 6:
+        return
+    if end < len(text) and (text[end].isalnum()):
+        while end < len(text) and text[end].isalnum() and end - start < 80:
+            end += 1
+    label, score = kind_of_run(number, text[max(0, start - 24) : start])
+    yield Span(start, end, label, score)

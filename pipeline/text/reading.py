@@ -1,0 +1,685 @@
+"""The fused French recogniser: one pass over the tokens of a text, by vocabulary, shape and neighbourhood.
+
+A token is a run of letters of one case pattern (`DUPONTJean` is two) or of digits. Most tokens are plain lower-case
+words of the vocabulary and are never looked at again; the rest is judged with its neighbours.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from itertools import accumulate
+
+from pipeline.text import numbers
+from pipeline.text.lexicon import CAPITAL, NAME, READABLE, WEEKDAYS, Is, Lexicon
+from pipeline.text.normal import fold
+from pipeline.text.spans import Label, Span
+
+_LATIN = [chr(c) for c in (*range(0x41, 0x250), *range(0x1E00, 0x1F00)) if chr(c).isalpha()]
+UPPER = "".join(c for c in _LATIN if unicodedata.category(c) in ("Lu", "Lt"))
+LOWER = "".join(c for c in _LATIN if unicodedata.category(c) in ("Ll", "Lo", "Lm"))
+TOKEN = re.compile(rf"[{UPPER}]+(?![{LOWER}])|[{UPPER}]?[{LOWER}]+|[0-9]+|[^\W\d_{UPPER}{LOWER}]+")
+TOKENS_APART = re.compile(f"({TOKEN.pattern})")
+_SENTENCE = re.compile(r"[.!?:;\n•·*\"«»(\[|]|^\s*-|- $")
+_ABBREVIATED = frozenset(
+    ["m", "mr", "mme", "mlle", "mm", "mrs", "dr", "drs", "pr", "prs", "me", "st", "ste", "av", "bd", "tel"]
+)
+_PLAIN_GAP = re.compile(r"[ \n]{1,2}|[ ]?[-'&][ ]?|\.[ ]?-?|\.?[ ]?\n")
+_LIST_GAP = re.compile(r"[ ]?,[ ]")
+_CUE_GAP = re.compile(r"[ ]?[.:,]?[ :]{0,3}\n?[ ]{0,2}\(?")
+_LABEL_GAP = re.compile(r"[ ]?(?:\(?s\)|\(e\))?[ ]{0,2}[:=\-][ ]{0,3}\n?")
+_ADDRESS_GAP = re.compile(r"[ ]{0,2}[,.\-'’/]?[ ]{0,2}\n?[ ]?")
+_DATE_GAP = re.compile(r"[ .\-/]{0,3}|\n")
+_LONGEST_NAME = 6
+_LONGEST_TAIL = 9
+_SPELT_RUN = 5
+_YEAR_UNITS = re.compile(
+    r"[ ]?(?:€|euros?\b|mg\b|ml\b|g\b|kg\b|m\b|kcal\b|h\b|ui\b|mn\b|pas\b|f\b|francs?\b|%)", re.IGNORECASE
+)
+_KEPT_AFTER_CIVILITY = frozenset(
+    [
+        "traitant",
+        "traitants",
+        "conseil",
+        "conseils",
+        "concerne",
+        "generaliste",
+        "hospitalier",
+        "present",
+        "presente",
+        "ministre",
+        "president",
+        "presidente",
+        "maire",
+        "juge",
+    ]
+)
+_UNITS_AFTER_DIGITS = frozenset(["er", "ere", "eme", "e", "nd", "nde", "h", "g", "m", "l", "j", "s"])
+
+
+class Reading:
+    """The tokens of one text.
+
+    Attributes:
+        text: in normal form.
+        start, end: of each token, in characters.
+        word: each token.
+        gaps: what stands before each token, and after the last.
+        kind: what each is (`Is`).
+        look: the tokens that are not plain words.
+        marks: label and score by token that a finding covers.
+    """
+
+    def __init__(self, text: str, lexicon: Lexicon) -> None:
+        self.text = text
+        pieces = TOKENS_APART.split(text)
+        bounds = list(accumulate(map(len, pieces)))
+        self.start = bounds[:-1:2]
+        self.end = bounds[1::2]
+        self.word = pieces[1::2]
+        self.gaps = pieces[::2]
+        seen = lexicon.seen
+        self.compounds = lexicon.compounds
+        self.kind = [seen[w] if w in seen else lexicon(w) for w in self.word]
+        self.look = [i for i, kind in enumerate(self.kind) if kind & Is.LOOK]
+        self.marks: dict[int, tuple[Label, float]] = {}
+        self.extra: list[Span] = []
+
+    def gap(self, i: int) -> str:
+        """What stands between token i - 1 and token i."""
+        return self.gaps[i]
+
+    def mark(self, i: int, label: Label, score: float) -> None:
+        """Cover a token; the better score names it."""
+        if i not in self.marks or self.marks[i][1] < score:
+            self.marks[i] = (label, score)
+
+    def opens(self, i: int) -> bool:
+        """Whether a sentence, a line, a heading's text or a list item begins at the token."""
+        if i == 0:
+            return True
+        gap = self.gap(i)
+        if not _SENTENCE.search(gap):
+            return False
+        return not (gap.strip() == "." and (self.kind[i - 1] & Is.SINGLE or fold(self.word[i - 1]) in _ABBREVIATED))
+
+    def spans(self) -> Iterator[Span]:
+        """The findings; neighbouring tokens of one label are one span."""
+        for i, (label, score) in self.marks.items():
+            yield Span(self.start[i], self.end[i], label, score)
+        yield from self.extra
+
+
+def read(text: str, lexicon: Lexicon) -> Reading:
+    """Find every identifier of a text by French rules alone. Linear in its length."""
+    reading = Reading(text, lexicon)
+    reading.extra = list(numbers.find(text))
+    _Reader(reading).read()
+    return reading
+
+
+class _Reader:
+    def __init__(self, reading: Reading) -> None:
+        self.r = reading
+        self.word, self.kind, self.n = reading.word, reading.kind, len(reading.word)
+        self.mark, self.marks = reading.mark, reading.marks
+
+    def read(self) -> None:
+        look = self.r.look
+        covered = self._covered(look)
+        for i in look:
+            if i not in covered:
+                self._judge(i)
+        for i in look:
+            kind = self.kind[i]
+            if kind & Is.CIVILITY:
+                self._after_civility(i)
+            if kind & (Is.ROLE | Is.NAMING):
+                self._after_label(i)
+            if kind & (Is.FACILITY | Is.EMPLOYER):
+                self._organisation(i)
+            if kind & (Is.STREET | Is.WEAK_STREET):
+                self._address(i)
+            if kind & Is.MONTH:
+                self._date(i)
+            if kind & Is.DIGITS:
+                self._digits(i)
+        self._spelt_numbers(look)
+        self._initials(look)
+        self._chains()
+
+    def _covered(self, look: list[int]) -> set[int]:
+        """Tokens of structured findings: not names, not words."""
+        spans = sorted((s.start, s.end) for s in self.r.extra)
+        covered, k = set(), 0
+        for i in look:
+            start, end = self.r.start[i], self.r.end[i]
+            while k < len(spans) and spans[k][1] <= start:
+                k += 1
+            if k < len(spans) and spans[k][0] < end:
+                covered.add(i)
+        return covered
+
+    def _judge(self, i: int) -> None:
+        """One token by itself and its place."""
+        kind, word = self.kind[i], self.word[i]
+        if kind & Is.DIGITS:
+            return
+        if kind & Is.FOREIGN:
+            if len(word) > 1 or not word.islower():
+                self.mark(i, Label.UNKNOWN, 0.4)
+            return
+        if kind & Is.LOWER:
+            self._judge_lower(i, kind, word)
+        elif kind & Is.TITLE:
+            self._judge_title(i, kind)
+        elif kind & Is.CAPS:
+            if kind & (Is.ACRONYM | Is.DRUG):
+                return
+            if kind & NAME:
+                self._name(i, kind)
+            elif kind & (Is.EPONYM | Is.CUED_EPONYM) and self._eponym(i, kind):
+                return
+            elif not kind & READABLE:
+                self.mark(i, Label.PERSON if len(word) > 3 else Label.UNKNOWN, 0.5)
+
+    def _judge_lower(self, i: int, kind: int, word: str) -> None:
+        if kind & READABLE or (kind & Is.CUED_EPONYM and self._eponym(i, kind)) or kind & Is.PARTICLE:
+            return
+        if kind & NAME:
+            self._name(i, kind)
+        elif len(word) > 1 and not (self._after_digit(i) and (word in _UNITS_AFTER_DIGITS or len(word) < 4)):
+            self.mark(i, Label.UNKNOWN, 0.3)
+
+    def _judge_title(self, i: int, kind: int) -> None:
+        if kind & (Is.EPONYM | Is.CUED_EPONYM) and self._eponym(i, kind):
+            return
+        if kind & Is.DRUG:
+            return
+        if kind & NAME and not kind & (Is.FUNCTION | Is.CAPITALISED):
+            self._name(i, kind)
+        elif not kind & READABLE:
+            self.mark(i, Label.PERSON, 0.5)
+        elif not kind & (Is.FUNCTION | Is.CAPITALISED | Is.MONTH | Is.CIVILITY | Is.EPONYM) and not self.r.opens(i):
+            self.mark(i, Label.PERSON, 0.35)
+
+    def _name(self, i: int, kind: int) -> None:
+        if kind & Is.FIRST:
+            self.mark(i, Label.PERSON, 0.8)
+        elif kind & Is.SURNAME:
+            self.mark(i, Label.PERSON, 0.7)
+        else:
+            self.mark(i, Label.TOWN, 0.7)
+
+    def _after_digit(self, i: int) -> bool:
+        return i > 0 and bool(self.kind[i - 1] & Is.DIGITS) and self.r.start[i] - self.r.end[i - 1] <= 1
+
+    def _eponym(self, i: int, kind: int) -> bool:
+        """A disease's name: alone if it names nobody else, otherwise behind a medical word."""
+        if kind & Is.EPONYM:
+            return True
+        for j in (i, i + 1):
+            if (
+                0 < j < self.n
+                and self.r.gap(j) == "-"
+                and f"{fold(self.word[j - 1])}-{fold(self.word[j])}" in self.r.compounds
+            ):
+                return True
+        for back in range(1, 6):
+            j = i - back
+            if j < 0:
+                return False
+            before = self.kind[j]
+            if before & Is.DISEASE:
+                return True
+            if not (
+                before & Is.PARTICLE
+                or before & Is.CUED_EPONYM
+                or (back <= 3 and before & Is.LOWER and before & Is.WORD and not before & Is.VERB)
+            ):
+                return False
+            if not re.fullmatch(r"[ ]?[-' ][ ]?|", self.r.gap(j + 1)):
+                return False
+        return False
+
+    def _after_civility(self, i: int) -> None:
+        word, kind = self.word[i], self.kind[i]
+        if word in ("m", "M") and not (
+            self.r.text[self.r.end[i] : self.r.end[i] + 1] in (".", " ") and not self._after_digit(i)
+        ):
+            return
+        if word == "m" and self.r.text[self.r.end[i] : self.r.end[i] + 1] != ".":
+            return
+        if word in ("me", "pr", "prof", "soeur", "veuve", "maitre", "maître") and not (
+            i + 1 < self.n and (self.kind[i + 1] & CAPITAL or word == "pr")
+        ):
+            return
+        if word == "pr" and i + 1 < self.n and self.kind[i + 1] & Is.FUNCTION:
+            return
+        if kind & Is.CAPS and word in ("ME", "PR", "M") and not (i + 1 < self.n and self.kind[i + 1] & CAPITAL):
+            return
+        self._run_of_names(i + 1, first_lower=True)
+
+    def _run_of_names(self, j: int, *, first_lower: bool) -> None:
+        """Cover the name that starts at token j: capitals, particles between them, or one plain word in lower case."""
+        begun, lower = j, False
+        pending: list[int] = []
+        while j < self.n and j - begun < _LONGEST_NAME:
+            gap, kind = self.r.gap(j), self.kind[j]
+            if not (_CUE_GAP.fullmatch(gap) if j == begun else _PLAIN_GAP.fullmatch(gap)):
+                return
+            if kind & (Is.CIVILITY | Is.DIGITS) and not (kind & Is.SINGLE and j > begun):
+                return
+            if (kind & CAPITAL and not lower) or (kind & CAPITAL and kind & NAME):
+                # Behind a name, an institution's word or a new line's first word is not part of it.
+                if (
+                    j > begun
+                    and (kind & (Is.CAPITALISED | Is.ACRONYM) or "\n" in gap)
+                    and kind & READABLE
+                    and not kind & NAME
+                ):
+                    return
+                if j > begun and kind & Is.TITLE and kind & Is.FUNCTION and not kind & Is.PARTICLE:
+                    return
+                if j == begun and kind & Is.FUNCTION and not kind & Is.PARTICLE and not kind & Is.CAPS:
+                    return
+                if j == begun and kind & Is.TITLE and kind & Is.ROLE and not kind & NAME:
+                    return
+                if kind & Is.PARTICLE and kind & Is.FUNCTION:
+                    pending.append(j)
+                else:
+                    self._cover([*pending, j], 0.85)
+                    pending = []
+            elif kind & Is.PARTICLE:
+                pending.append(j)
+            elif kind & Is.FUNCTION:
+                return
+            elif j == begun or (pending and pending[0] == begun and len(pending) == j - begun):
+                plain = kind & Is.WORD and not kind & NAME
+                if not first_lower or (
+                    plain
+                    and (
+                        pending
+                        or kind & Is.VERB
+                        or self.word[j] in _KEPT_AFTER_CIVILITY
+                        or self.word[j].endswith("ment")
+                    )
+                ):
+                    return
+                self._cover([*pending, j], 0.6)
+                pending, lower = [], True
+            elif not kind & Is.WORD or (lower and kind & (Is.FIRST | Is.SURNAME)):
+                self._cover([*pending, j], 0.6)
+                pending = []
+            else:
+                return
+            j += 1
+
+    def _cover(self, tokens: list[int], score: float, label: Label = Label.PERSON) -> None:
+        for k in tokens:
+            self.mark(k, label, score)
+
+    def _after_label(self, i: int) -> None:
+        if i + 1 >= self.n:
+            return
+        gap, kind = self.r.gap(i + 1), self.kind[i]
+        if _LABEL_GAP.fullmatch(gap):
+            self._run_of_names(i + 1, first_lower=bool(kind & Is.NAMING))
+        elif kind & Is.NAMING and gap in (" ", "\n", " : ") and self.kind[i + 1] & (CAPITAL | Is.FIRST | Is.SURNAME):
+            self._run_of_names(i + 1, first_lower=False)
+        elif kind & Is.ROLE and gap in (" ", " (") and self.kind[i + 1] & (Is.TITLE | Is.CAPS):
+            following = self.kind[i + 1]
+            if not following & (Is.FUNCTION | Is.CAPITALISED | Is.ACRONYM) and following & NAME:
+                self._run_of_names(i + 1, first_lower=False)
+
+    def _organisation(self, i: int) -> None:
+        """From a word such as hospital or firm to the last capital of the name behind it."""
+        label = Label.FACILITY if self.kind[i] & Is.FACILITY else Label.EMPLOYER
+        last, plain = i, 0
+        chez = self.word[i] in ("chez", "employeur", "Employeur", "Chez", "service", "Service", "SERVICE")
+        for j in range(i + 1, min(self.n, i + 1 + _LONGEST_TAIL)):
+            gap, kind = self.r.gap(j), self.kind[j]
+            if not re.fullmatch(r"[ ]?[-' &.:/\"«(]?[ ]?[\"«]?|[ ]?\n|-", gap) or kind & (
+                Is.CIVILITY | Is.DIGITS | Is.STREET
+            ):
+                break
+            if gap.strip() in (".", ":") and j > i + 1 and not (gap == "." and kind & CAPITAL):
+                break
+            if kind & CAPITAL:
+                plain = 0
+                if not (
+                    kind & (Is.CAPITALISED | Is.ACRONYM) or (kind & Is.CAPS and kind & READABLE and not kind & NAME)
+                ):
+                    if not kind & Is.FUNCTION:
+                        last = j
+                elif kind & Is.FUNCTION and not kind & Is.PARTICLE:
+                    break
+            elif kind & Is.PARTICLE:
+                if self.word[j] in ("a", "et", "y", "en", "sur", "sous") and last == i and self.word[j] != "et":
+                    break
+                if self.word[j] in ("saint", "sainte", "st", "ste") and j + 1 < self.n:
+                    last = j + 1
+            elif kind & Is.FUNCTION or kind & Is.VERB:
+                break
+            elif not kind & Is.WORD:
+                last = j
+            else:
+                plain += 1
+                if plain > 2:
+                    break
+        first = i + 1 if chez else i
+        if last > i:
+            self._cover(list(range(first, last + 1)), 0.6, label)
+
+    def _number_before(self, i: int) -> int:
+        """The first token of a street number right before token i, or i."""
+        first = i
+        for back in range(1, 5):
+            j = i - back
+            if j < 0 or not _ADDRESS_GAP.fullmatch(self.r.gap(j + 1)) or "." in self.r.gap(j + 1):
+                break
+            word = fold(self.word[j])
+            if (self.kind[j] & Is.DIGITS and len(word) <= 4) or (
+                self.kind[j] & Is.NUMERAL and word not in ("un", "une", "premier")
+            ):
+                first = j
+            elif word not in ("bis", "ter", "quater", "b", "a", "c", "t") and not (self.kind[j] & Is.SINGLE):
+                break
+        return first
+
+    def _address(self, i: int) -> None:
+        kind = self.kind[i]
+        first = self._number_before(i)
+        numbered = first < i
+        behind = (i + 1 < self.n and self.kind[i + 1]) or 0
+        if i + 1 >= self.n or (
+            not numbered and kind & Is.WEAK_STREET and not behind & (CAPITAL | Is.DIGITS | Is.PARTICLE)
+        ):
+            return
+        if behind & Is.DIGITS and fold(self.word[i]) in (
+            "bp",
+            "cs",
+            "bat",
+            "batiment",
+            "apt",
+            "appt",
+            "appartement",
+            "esc",
+            "escalier",
+            "lot",
+            "porte",
+        ):
+            self._cover([i, i + 1], 0.7, Label.ADDRESS)
+            return
+        last, lower, capital = i, 0, False
+        j = i + 1
+        while j < self.n and j - i <= _LONGEST_TAIL:
+            gap, kind = self.r.gap(j), self.kind[j]
+            if not _ADDRESS_GAP.fullmatch(gap) or ("," in gap and last > i):
+                break
+            if "\n" in gap and not self._goes_on(j, numbered and last == i):
+                break
+            if kind & Is.DIGITS and (len(self.word[j]) >= 4 or capital or lower):
+                break
+            if kind & Is.CIVILITY and not numbered and not capital:
+                break
+            if kind & CAPITAL:
+                if not numbered and not capital and kind & (Is.CAPITALISED | Is.ACRONYM | Is.EPONYM):
+                    break
+                if "." in gap and last > i and not (j and self.kind[j - 1] & CAPITAL):
+                    break
+                capital, last = True, j
+            elif kind & Is.PARTICLE or self.word[j] in ("deux", "trois", "quatre", "onze", "huit", "premier"):
+                pass
+            elif kind & Is.FUNCTION or ("." in gap and last > i and len(self.word[j]) > 3):
+                break
+            elif (
+                not kind & Is.WORD
+                or (numbered and lower < 3)
+                or (not capital and not lower and j > i + 1 and self.kind[i] & Is.STREET)
+            ):
+                if kind & Is.VERB and not kind & NAME and lower:
+                    break
+                lower += bool(kind & Is.WORD)
+                last = j
+            else:
+                break
+            j += 1
+        if last > i and (numbered or capital or self.kind[i] & Is.STREET):
+            self._cover(list(range(first, last + 1)), 0.85, Label.ADDRESS)
+            self._fill(first, last, Label.ADDRESS, 0.85)
+
+    def _goes_on(self, j: int, begun: bool) -> bool:
+        """Whether an address goes on in the line that begins with token j."""
+        kind = self.kind[j]
+        if kind & CAPITAL or (kind & Is.LOWER and begun):
+            return True
+        return bool(kind & Is.PARTICLE and j + 1 < self.n and self.kind[j + 1] & CAPITAL)
+
+    def _fill(self, first: int, last: int, label: Label, score: float) -> None:
+        self.r.extra.append(Span(self.r.start[first], self.r.end[last], label, score))
+
+    def _digits(self, i: int) -> None:
+        word = self.word[i]
+        size = len(word)
+        near = i + 1 < self.n and _ADDRESS_GAP.fullmatch(self.r.gap(i + 1))
+        following = self.kind[i + 1] if near else 0
+        named = following & CAPITAL and not following & (Is.FUNCTION | Is.ACRONYM | Is.CAPITALISED)
+        article = following & CAPITAL and following & Is.PARTICLE
+        if (size == 5 and (named or article or following & (Is.CAPS | Is.TITLE | Is.TOWN))) or (
+            size == 4 and (named or article) and not 1900 <= int(word) <= 2100
+        ):
+            self.mark(i, Label.POSTCODE, 0.8)
+            self._town(i + 1)
+        if size == 4 and 1900 <= int(word) <= 2100 and not _YEAR_UNITS.match(self.r.text, self.r.end[i]):
+            self.mark(i, Label.DATE, 0.5)
+            self._day_before(i)
+        elif size >= 5 and not (numbers._MONEY.match(self.r.text, self.r.end[i]) and size <= 6):
+            self.mark(i, Label.NUMBER, 0.5)
+
+    def _town(self, j: int) -> None:
+        """Cover the town behind a postcode."""
+        begun = j
+        pending: list[int] = []
+        while j < self.n and j - begun < 8:
+            gap, kind = self.r.gap(j), self.kind[j]
+            if not (_ADDRESS_GAP.fullmatch(gap) if j == begun else re.fullmatch(r"[ ]?[-' ][ ]?|\.? ?|[ ]?\n", gap)):
+                return
+            if (
+                kind & CAPITAL
+                and not (j > begun and kind & (Is.CIVILITY | Is.ACRONYM | Is.ROLE | Is.NAMING))
+                and not (j > begun and ("\n" in gap or "." in gap) and kind & Is.WORD and not pending)
+            ):
+                self._cover([*pending, j], 0.8, Label.TOWN)
+                pending = []
+            elif kind & Is.PARTICLE or self.word[j] in ("sur", "sous", "les", "en", "mont", "bois"):
+                pending.append(j)
+            elif (
+                kind & Is.DIGITS and len(self.word[j]) <= 2 and j > begun and self.kind[j - 1] & CAPITAL and gap == " "
+            ):
+                self.mark(j, Label.TOWN, 0.8)
+                return
+            elif j == begun and (kind & Is.TOWN or not kind & Is.WORD):
+                self.mark(j, Label.TOWN, 0.8)
+            else:
+                return
+            j += 1
+
+    def _numeral(self, i: int) -> bool:
+        kind = self.kind[i]
+        return bool(
+            (kind & Is.DIGITS and len(self.word[i]) <= 4) or kind & Is.NUMERAL or self.word[i] in ("er", "mil", "et")
+        )
+
+    def _date(self, i: int) -> None:
+        """A month with a day before it or a year behind it; alone it stays readable."""
+        first, last = i, i
+        while first and i - first < 4 and self._numeral(first - 1) and _DATE_GAP.fullmatch(self.r.gap(first)):
+            first -= 1
+        while first < i and self.word[first] in ("et", "une"):
+            first += 1
+        while last + 1 < self.n and last - i < 9 and self._numeral(last + 1):
+            gap = self.r.gap(last + 1)
+            if not _DATE_GAP.fullmatch(gap) and not (gap.strip() == "," and len(self.word[last + 1]) == 4):
+                break
+            last += 1
+        while last > i and self.word[last] in ("et", "un", "une"):
+            last -= 1
+        word = fold(self.word[i])
+        year = last > i and self.kind[last] & Is.DIGITS and len(self.word[last]) == 4
+        if first == last or (
+            word in ("sept", "sep", "mar") and not year and not (first < i and self.kind[first] & Is.DIGITS)
+        ):
+            return
+        # "du 10 au 11 mars", "de jan à fév 2007", "jeudi 3 mars"
+        if (
+            first > 1
+            and fold(self.word[first - 1]) in ("au", "a", "et", "ou")
+            and (
+                self.kind[first - 2] & Is.MONTH or (self.kind[first - 2] & Is.DIGITS and len(self.word[first - 2]) <= 2)
+            )
+        ):
+            first -= 2
+        if first and fold(self.word[first - 1]) in WEEKDAYS and self.r.gap(first) == " ":
+            first -= 1
+        self._cover(list(range(first, last + 1)), 0.85, Label.DATE)
+        self._fill(first, last, Label.DATE, 0.85)
+
+    def _day_before(self, i: int) -> None:
+        """Day and month in other forms before a year (`vingt-six 02 2012`)."""
+        first = i
+        while (
+            first
+            and i - first < 5
+            and self.r.gap(first) in (" ", "-", "  ", " - ")
+            and (
+                self.kind[first - 1] & Is.NUMERAL
+                or (self.kind[first - 1] & Is.DIGITS and len(self.word[first - 1]) <= 2)
+            )
+        ):
+            first -= 1
+        if i - first >= 2:
+            self._cover(list(range(first, i + 1)), 0.7, Label.DATE)
+
+    def _spelt_numbers(self, look: list[int]) -> None:
+        """A long run of number words is a number read out: a telephone, an identifier, a year."""
+        run: list[int] = []
+        for i in [*look, self.n + 1]:
+            joined = (
+                run
+                and i < self.n
+                and i - run[-1] <= 2
+                and self.kind[i] & Is.NUMERAL
+                and (i == run[-1] + 1 or self.word[i - 1] == "et")
+                and len(self.r.gap(i)) <= 3
+            )
+            if joined:
+                run.append(i)
+                continue
+            if len(run) >= _SPELT_RUN:
+                self._fill(run[0], run[-1], Label.NUMBER, 0.5)
+            run = [i] if i < self.n and self.kind[i] & Is.NUMERAL else []
+
+    def _initials(self, look: list[int]) -> None:
+        """`F.V.` or `J.-P. D.` stand for a person, unless the letters are a known abbreviation."""
+        text = self.r.text
+        singles = [i for i in look if self.kind[i] & Is.SINGLE and text[self.r.end[i] : self.r.end[i] + 1] == "."]
+        k = 0
+        while k < len(singles):
+            run = [singles[k]]
+            while (
+                k + 1 < len(singles)
+                and singles[k + 1] == run[-1] + 1
+                and self.r.gap(singles[k + 1]) in (".", ". ", ".-")
+            ):
+                k += 1
+                run.append(singles[k])
+            k += 1
+            if 2 <= len(run) <= 4:
+                letters = "".join(self.word[i] for i in run)
+                if len(run) == 2 or letters not in _DOTTED:
+                    self._cover(run, 0.5)
+                    self.r.extra.append(Span(self.r.start[run[0]], self.r.end[run[-1]] + 1, Label.PERSON, 0.5))
+
+    def _chains(self) -> None:
+        """Capitals, initials and particles that touch a name belong to it; so do the parts of a hyphenated word."""
+        marks = self.marks
+        names = {Label.PERSON, Label.TOWN, Label.FACILITY, Label.EMPLOYER, Label.ADDRESS, Label.UNKNOWN}
+        waiting = sorted(i for i, (label, _) in marks.items() if label in names and self.kind[i] & (CAPITAL | Is.LOWER))
+        done = set(waiting)
+        while waiting:
+            i = waiting.pop()
+            for j, gap in ((i - 1, self.r.gap(i)), (i + 1, self.r.gap(i + 1) if i + 1 < self.n else "\x00")):
+                if not 0 <= j < self.n or j in marks or j in done or self.kind[j] & (Is.DIGITS | Is.FOREIGN):
+                    continue
+                if self._belongs(i, j, gap):
+                    label, score = marks[i]
+                    self.mark(j, label, min(score, 0.5))
+                    waiting.append(j)
+                    done.add(j)
+        # Particles in lower case between two names.
+        for i in sorted(marks):
+            j = i + 1
+            while (
+                j < self.n
+                and j - i <= 3
+                and j not in marks
+                and self.kind[j] & Is.PARTICLE
+                and self.r.gap(j) in (" ", "-", "'")
+            ):
+                j += 1
+            if (
+                i + 1 < j < self.n
+                and j in marks
+                and marks[j][0] in names
+                and marks[i][0] in names
+                and self.r.gap(j) in (" ", "-", "'")
+            ):
+                inside = [self.word[k] for k in range(i + 1, j)]
+                if inside not in (["a"], ["au"], ["et"], ["en"], ["y"]) or self.r.gap(i + 1) == "-":
+                    self._cover(list(range(i + 1, j)), 0.4, marks[i][0])
+
+    def _belongs(self, i: int, j: int, gap: str) -> bool:
+        """Whether token j, next to the covered token i, is part of the same name."""
+        kind, mine = self.kind[j], self.kind[i]
+        if gap == "-" and not kind & Is.FUNCTION:
+            return bool(mine & CAPITAL) and (bool(kind & CAPITAL) or not kind & Is.ACRONYM)
+        if gap == "-":
+            return bool(mine & CAPITAL) and (kind & CAPITAL != 0 or bool(kind & Is.PARTICLE))
+        if gap == "":
+            return bool(kind & CAPITAL)
+        if not kind & CAPITAL or not mine & CAPITAL:
+            return False
+        if kind & Is.SINGLE:
+            return self._initial_belongs(i, j, gap)
+        if gap == "'":
+            return bool(kind & Is.TITLE)
+        if gap not in (" ", "  ", ". "):
+            return False
+        if kind & (Is.CIVILITY | Is.ACRONYM | Is.CAPITALISED | Is.ROLE | Is.NAMING | Is.DRUG | Is.EPONYM):
+            return False
+        if kind & Is.FUNCTION:
+            return bool(j < i and kind & Is.PARTICLE and gap != ". " and (kind & Is.CAPS or not self.r.opens(j)))
+        if gap == ". ":
+            return False
+        if kind & Is.TITLE and self.r.opens(j) and j < i:
+            return not kind & Is.VERB and not kind & (Is.FACILITY | Is.EMPLOYER) and self.marks[i][0] is Label.PERSON
+        return True
+
+    def _initial_belongs(self, i: int, j: int, gap: str) -> bool:
+        text = self.r.text
+        if j < i:
+            if gap in (".", ". ", ".-", " -", ". -", ".\n", "\n"):
+                return True
+            return gap == "'" or (gap in (" ", "") and self.word[j] not in ("A", "Y"))
+        return (
+            gap in (" ", ".", "")
+            and text[self.r.end[j] : self.r.end[j] + 1] in (".", ",", ")", "\n", "", " ")
+            and self.word[j] not in ("A", "Y")
+        )
+
+
+_DOTTED = frozenset(
+    ("SARL", "RSA", "CDD", "CDI", "RDV", "CPAM", "URSS", "USA", "IRM", "ECG", "ALD", "CAF", "DRH", "CGT", "ONU", "CMU")
+)
