@@ -11,8 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.disclosure.attack import sums_of, unrounded
 from pipeline.disclosure.facts import Sums
@@ -44,6 +46,12 @@ class Published:
 
     def __getitem__(self, name: str) -> Frame:
         return self.frames[name]
+
+    def shows(self, name: str, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Bool `(rows, columns)`: cells that are not empty."""
+        table = self.tables[name]
+        flags = [pc.is_valid(table[column]).to_numpy() for column in columns]
+        return np.column_stack(flags) if flags else np.zeros((table.num_rows, 0), np.bool_)
 
     def current(self, name: str) -> Frame:
         """Rows none of whose figures stands from an earlier release."""
@@ -350,7 +358,7 @@ def sums(
 
 # ---- masking and its account
 
-RESTS_ON = {"situations": ["n"]}
+RESTS_ON = {"situations": ("n",)}
 """Where an estimate rests on some of the counts of its row alone; elsewhere on all of them."""
 
 
@@ -359,24 +367,24 @@ def masked(release: Published) -> Iterator[str]:
     for declared in PUBLISHED:
         if not suppressible(declared):
             continue
-        frame = release[declared.name]
-        counts, estimates = (list(declared.with_role(role)) for role in (Role.COUNT, Role.ESTIMATE))
-        behind = RESTS_ON.get(declared.name, counts)
+        name, frame = declared.name, release[declared.name]
+        counts, estimates = declared.with_role(Role.COUNT), declared.with_role(Role.ESTIMATE)
+        counted, estimated = release.shows(name, counts), release.shows(name, estimates)
+        marked, reason = frame["suppressed"].to_numpy(np.bool_), frame["suppression_reason"]
+        anything = counted.any(axis=1) | estimated.any(axis=1)
         if counts and estimates:
-            wrong = frame[behind].isna().any(axis=1) & frame[estimates].notna().any(axis=1)
-            yield from _broken(declared.name, frame, wrong, "an estimate is shown though a count it rests on is masked")
-        marked, reason = frame["suppressed"], frame["suppression_reason"]
-        everything = frame[[*counts, *estimates]].notna().all(axis=1)
-        yield from _broken(declared.name, frame, marked & ~reason.isin(REASONS), "suppressed without a known reason")
-        yield from _broken(declared.name, frame, marked & everything, "marked suppressed and shows every figure")
-        # `increment` without suppression: the value of the earlier publication stands.
-        unmasked = ~marked & reason.notna() & (reason != "increment")
-        yield from _broken(declared.name, frame, unmasked, "gives a reason and is not suppressed")
-        empty = ~marked & frame[counts].isna().any(axis=1)
-        yield from _broken(declared.name, frame, empty, "has an empty count that is not marked suppressed")
-        withheld = frame["suppressed"] & frame["suppression_reason"].isin(("gate", "placebo"))
-        shown = frame[[*counts, *estimates]].notna().any(axis=1)
-        yield from _broken(declared.name, frame, withheld & shown, "a figure is shown though the row is withheld")
+            behind = release.shows(name, RESTS_ON.get(name, counts)).all(axis=1)
+            wrong = ~behind & estimated.any(axis=1)
+            yield from _broken(name, frame, wrong, "an estimate is shown though a count it rests on is masked")
+        for wrong, said in (
+            (marked & ~reason.isin(REASONS), "suppressed without a known reason"),
+            (marked & counted.all(axis=1) & estimated.all(axis=1), "marked suppressed and shows every figure"),
+            # `increment` without suppression: the value of the earlier publication stands.
+            (~marked & reason.notna() & (reason != "increment"), "gives a reason and is not suppressed"),
+            (~marked & ~counted.all(axis=1), "has an empty count that is not marked suppressed"),
+            (marked & reason.isin(("gate", "placebo")) & anything, "a figure is shown though the row is withheld"),
+        ):
+            yield from _broken(name, frame, wrong, said)
 
 
 def account(release: Published) -> Iterator[str]:
@@ -387,15 +395,15 @@ def account(release: Published) -> Iterator[str]:
         yield f"disclosure ({name}): the table has no row, or the row no table"
     for name in sorted(set(expected) & set(said)):
         row, frame = said[name], release[name]
-        figures = list(expected[name].with_role(Role.COUNT, Role.ESTIMATE))
-        empty = frame[figures].isna().sum(axis=1)
+        shown = release.shows(name, expected[name].with_role(Role.COUNT, Role.ESTIMATE))
+        empty = (~shown).sum(axis=1)
         first, second = row["suppressed_primary"], row["suppressed_secondary"]
-        if row["cells"] - first - second != len(frame) * len(figures) - empty.sum():
+        if row["cells"] - first - second != shown.sum():
             yield f"disclosure ({name}): cells are not those shown and those masked"
-        of_reason = empty[frame["suppression_reason"] == "secondary"].sum()
+        of_reason = empty[(frame["suppression_reason"] == "secondary").to_numpy(np.bool_)].sum()
         if min(first, second) < 0 or second > of_reason or first + second > empty.sum():
             yield f"disclosure ({name}): more cells are said to be masked than are empty"
-        if row["share_persons_masked"] > 0 and not empty[frame["suppressed"]].sum():
+        if row["share_persons_masked"] > 0 and not empty[frame["suppressed"].to_numpy(np.bool_)].sum():
             yield f"disclosure ({name}): persons are said to be masked and no cell is"
 
 

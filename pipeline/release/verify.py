@@ -135,7 +135,7 @@ def verify(folder: Path) -> list[Verdict]:
         _judge("manifest", lambda: _manifest(manifest)),
         _judge("files", lambda: _files(folder, manifest)),
         *judged,
-        _judge("attacks", lambda: _attacks(folder, tables, parameters)),
+        _judge("attacks", lambda: _attacks(folder, tables, parameters, judged)),
         _judge("documents", lambda: _documents(folder, manifest, tables, judged)),
     ]
 
@@ -591,10 +591,14 @@ def _accounting(table: pa.Table) -> _Seen:
     return seen
 
 
-def _attacks(folder: Path, tables: Tables | None, parameters: Parameters) -> _Seen:
+def _attacks(folder: Path, tables: Tables | None, parameters: Parameters, judged: list[Verdict]) -> _Seen:
     from pipeline.release import documents  # it reads this module
 
-    seen = _Seen(list(documents.attacks(folder, tables or {}, parameters)))
+    seen = _Seen()
+    if tables is None or not all(verdict.passed for verdict in judged):
+        seen.problems.append("not repeated: the tables break a rule of their own")
+    else:
+        seen.problems += documents.attacks(folder, tables, parameters)
     seen.figure = "attacks repeated on the published files give the figures of the audit; none beats its rule"
     seen.figure_fr = "les attaques refaites sur les fichiers publiés donnent les chiffres de l'audit"
     return seen
@@ -604,8 +608,10 @@ def _documents(folder: Path, manifest: Mapping[str, Any], tables: Tables | None,
     from pipeline.release import documents  # it reads this module
 
     seen = _Seen(list(documents.outside(folder)))
-    if all(verdict.passed for verdict in judged):  # tables that break a rule of their own need no more comparing
-        seen.problems += documents.agree(folder, manifest, tables or {}, judged)
+    if tables is None or not all(verdict.passed for verdict in judged):
+        seen.problems.append("not compared: the tables break a rule of their own")
+    else:
+        seen.problems += documents.agree(folder, manifest, tables, judged)
     same = manifest["code_version"] == code_version()
     seen.figure = (
         "synthese.html, audit.json and audit.html are those of the tables and load nothing from outside themselves"

@@ -28,7 +28,8 @@ Rows = list[dict[str, Any]]
 
 
 def failures(folder: Path) -> dict[str, str]:
-    return {verdict.rule: verdict.detail for verdict in verify(folder) if not verdict.passed}
+    """What is broken; attacks and documents that were not judged because the tables are broken are left aside."""
+    return {v.rule: v.detail for v in verify(folder) if not v.passed and not v.detail.startswith("not ")}
 
 
 def sign_again(folder: Path) -> None:
