@@ -34,7 +34,7 @@ CLOSE = 1e-9
 """Relative distance up to which two figures are the same: they are stored as they were computed."""
 
 
-class Published:
+class Figures:
     """The tables of a release, as data frames, and which of their rows are of this release."""
 
     def __init__(self, tables: Mapping[str, pa.Table], held: Mapping[str, int]) -> None:
@@ -101,7 +101,7 @@ TO_A_HUNDREDTH = {
 WHOLE = {"leaves": ("mean_days",), "impact": ("treated_departments",)}
 
 
-def ranges(release: Published) -> Iterator[str]:
+def ranges(release: Figures) -> Iterator[str]:
     """Shares and probabilities lie in [0, 1], other figures above their least value, in the digits promised."""
     for declared in PUBLISHED:
         if declared.name not in release.frames:
@@ -141,7 +141,7 @@ INTERVALS = (
 )
 
 
-def intervals(release: Published) -> Iterator[str]:
+def intervals(release: Figures) -> Iterator[str]:
     """An interval holds its estimate, in its middle (all are an estimate give or take t standard errors)."""
     for name, middle, low, high in INTERVALS:
         frame = release[name]
@@ -164,7 +164,7 @@ def intervals(release: Published) -> Iterator[str]:
 # ---- figures made of others in their row
 
 
-def effects(release: Published) -> Iterator[str]:
+def effects(release: Figures) -> Iterator[str]:
     """Differences, E-values and euros follow from the figures beside them."""
     impact = release["impact"]
     wrong = _differ(impact["value_treated"] - impact["value_comparison"], impact["difference"])
@@ -216,7 +216,7 @@ def _savings(savings: Frame) -> Iterator[str]:
     yield from _broken("savings", savings, wrong, "probability_net_positive is on the other side of one half")
 
 
-def _labels(release: Published) -> Iterator[str]:
+def _labels(release: Figures) -> Iterator[str]:
     """Columns beside the figures that follow from the key or from this code."""
     sources = release["referral_sources"]
     given = sources[sources["outside_article_56"].notna()]
@@ -237,7 +237,7 @@ def _labels(release: Published) -> Iterator[str]:
 # ---- rates
 
 
-def rates(release: Published, base: int) -> Iterator[str]:
+def rates(release: Figures, base: int) -> Iterator[str]:
     """A share is its published count over its published total."""
     profile, sources, exits, measures, places = (
         release[name] for name in ("participant_profile", "referral_sources", "exits", "measures", "departments")
@@ -274,7 +274,7 @@ def _total(frame: Frame, by: str, whole: pd.Series) -> pd.Series:
 # ---- rows among themselves
 
 
-def curves(release: Published, weeks: int) -> Iterator[str]:
+def curves(release: Figures, weeks: int) -> Iterator[str]:
     """A curve of events only rises, whoever is followed only falls, events together hold no more than everyone."""
     name = "return_to_work_curve"
     events = release.current(name).sort_values(["estimand", "arm", "event", "week"])
@@ -296,7 +296,7 @@ def curves(release: Published, weeks: int) -> Iterator[str]:
         yield from (f"{each} ({', '.join(map(str, key))}): a week is missing" for key in gaps.index)
 
 
-def across(release: Published, horizon: int) -> Iterator[str]:
+def across(release: Figures, horizon: int) -> Iterator[str]:
     """Figures that two tables, or two rows, both tell."""
     impact = release.current("impact")
     whole = impact[(impact["stratum_type"] == ALL) & (impact["stratum"] == ALL)]
@@ -328,7 +328,7 @@ def across(release: Published, horizon: int) -> Iterator[str]:
 
 
 def sums(
-    release: Published, declared: Mapping[str, Sums], between: Sequence[Equality], base: int, k: int
+    release: Figures, declared: Mapping[str, Sums], between: Sequence[Equality], base: int, k: int
 ) -> Iterator[str]:
     """What is published of a sum fits together, within a table and between tables, rounding taken into account."""
     known: dict[Cell, tuple[float, float]] = {}
@@ -362,7 +362,7 @@ RESTS_ON = {"situations": ("n",)}
 """Where an estimate rests on some of the counts of its row alone; elsewhere on all of them."""
 
 
-def masked(release: Published) -> Iterator[str]:
+def masked(release: Figures) -> Iterator[str]:
     """A row says that something of it is masked, and why, just where it is; no estimate outlives its counts."""
     for declared in PUBLISHED:
         if not suppressible(declared):
@@ -387,7 +387,7 @@ def masked(release: Published) -> Iterator[str]:
             yield from _broken(name, frame, wrong, said)
 
 
-def account(release: Published) -> Iterator[str]:
+def account(release: Figures) -> Iterator[str]:
     """`disclosure` counts what the tables show: cells = shown + masked, the smallest count, one row a table."""
     said = {row["published_table"]: row for row in release.tables["disclosure"].to_pylist()}
     expected = {declared.name: declared for declared in PUBLISHED if suppressible(declared)}

@@ -25,7 +25,7 @@ from pipeline.disclosure.suppression import recoverable_all
 from pipeline.disclosure.system import Equality
 from pipeline.protocol import Protocol
 from pipeline.release import french, rules
-from pipeline.release.rules import CLOSE, Published
+from pipeline.release.rules import CLOSE, Figures
 from pipeline.release.version import code_version
 from pipeline.tables import descriptor
 from pipeline.tables.model import SQL, Role, Sensitivity, Table
@@ -151,7 +151,7 @@ def _content(tables: Tables | None, folder: Path, parameters: Parameters) -> lis
     first = _judge("tables", lambda: _tables(tables, parameters))
     if not first.passed:
         return [first]
-    release = Published(tables, parameters.held)
+    release = Figures(tables, parameters.held)
     return [
         first,
         _judge("dictionary", lambda: _dictionary(tables, folder, parameters)),
@@ -395,7 +395,7 @@ def _smallest_count(tables: Tables, parameters: Parameters) -> _Seen:
     return seen
 
 
-def _suppression(release: Published) -> _Seen:
+def _suppression(release: Figures) -> _Seen:
     seen, hidden = _Seen(list(rules.masked(release))), 0
     for declared in filter(suppressible, PUBLISHED):
         hidden += int(release[declared.name]["suppressed"].sum())
@@ -434,7 +434,7 @@ def _rounding(tables: Tables, parameters: Parameters) -> _Seen:
     return seen
 
 
-def _sums(release: Published, parameters: Parameters) -> _Seen:
+def _sums(release: Figures, parameters: Parameters) -> _Seen:
     base, k = parameters.rounding_base, parameters.k
     seen = _Seen([*rules.sums(release, parameters.sums, parameters.between, base, k), *rules.rates(release, base)])
     seen.figure = "totals hold their parts within rounding; shares are published counts over published totals"
@@ -444,7 +444,7 @@ def _sums(release: Published, parameters: Parameters) -> _Seen:
     return seen
 
 
-def _figures(release: Published, parameters: Parameters) -> _Seen:
+def _figures(release: Figures, parameters: Parameters) -> _Seen:
     seen = _Seen()
     for problems in (
         rules.ranges(release), rules.intervals(release), rules.effects(release),
@@ -459,7 +459,7 @@ def _figures(release: Published, parameters: Parameters) -> _Seen:
     return seen
 
 
-def _disclosure(release: Published) -> _Seen:
+def _disclosure(release: Figures) -> _Seen:
     seen = _Seen(list(rules.account(release)))
     told = release["disclosure"]
     hidden = int(told["suppressed_primary"].sum() + told["suppressed_secondary"].sum())
