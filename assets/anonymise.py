@@ -3,6 +3,7 @@
 import dagster as dg
 
 from assets.outcomes import effects
+from assets.pseudonymise import texts
 from pipeline.orchestration.partitions import MONTHS
 from pipeline.orchestration.reports import schema
 from pipeline.orchestration.resources import PdpHome
@@ -11,7 +12,7 @@ from pipeline.orchestration.steps import WRITER, perform
 
 @dg.asset(
     group_name="anonymise",
-    deps=[effects],
+    deps=[effects, texts],
     partitions_def=MONTHS,
     pool=WRITER,
     metadata=schema("anonymise"),

@@ -1,4 +1,4 @@
-"""Step 2, pseudonymise: the border that no identifier crosses."""
+"""Step 2, pseudonymise: the border that no identifier crosses; the reports' texts cross it masked or not at all."""
 
 import dagster as dg
 
@@ -24,3 +24,20 @@ def pseudonymised(context: dg.AssetExecutionContext, pdp: PdpHome) -> dg.Materia
     from pipeline.identity.step import pseudonymise
 
     return perform(context, pdp, "pseudonymise", pseudonymise)
+
+
+@dg.asset(
+    group_name="pseudonymise",
+    deps=[pseudonymised],
+    partitions_def=MONTHS,
+    pool=WRITER,
+    metadata=schema("text"),
+)
+def texts(context: dg.AssetExecutionContext, pdp: PdpHome) -> dg.MaterializeResult[None]:
+    """Free texts of the reports, masked for qualitative reading in the restricted zone, or withheld with a reason.
+
+    Nothing is published of them but how many were released.
+    """
+    from pipeline.text.step import mask
+
+    return perform(context, pdp, "text", mask)

@@ -4,6 +4,9 @@ Evidence is gathered from the files themselves, by code that shares nothing with
 counts: a check that finds an identifier must not show it.
 """
 
+import re
+import unicodedata
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,11 +22,13 @@ from assets.leave import leaves
 from assets.matching import matches
 from assets.outcomes import effects, outcomes
 from assets.pseudonymise import pseudonymised
+from assets.pseudonymise import texts as masked_texts
 from pipeline import database
 from pipeline.database import Connection
 from pipeline.disclosure import ledger
 from pipeline.disclosure.facts import ReleaseFacts
 from pipeline.home import Home
+from pipeline.identity.step import narratives
 from pipeline.orchestration import reports
 from pipeline.orchestration.partitions import MONTHS
 from pipeline.orchestration.promises import Evidence, judge
@@ -117,6 +122,59 @@ def no_identifier(run: Run, step: str) -> Evidence:
     if not paths:
         faults.append(f"step {step} has left no file to look at")
     return Evidence(faults, {"files": len(paths), "text columns": scanned})
+
+
+def _plain(text: str) -> str:
+    """Lower case, no accent, one space between runs of letters or digits."""
+    letters = unicodedata.normalize("NFKD", text).casefold()
+    kept = "".join(c if c.isalnum() else " " for c in letters if not unicodedata.combining(c))
+    return f" {' '.join(kept.split())} "
+
+
+def _survives(text: str, record: dict[str, str | None]) -> str | None:
+    """The first column of a record whose value stands in a masked text: whole, or by its longest word for a name."""
+    plain = _plain(re.sub(r"\[[^\]\n]{1,20}\]", "|", text))
+    digits = re.sub(r"[^0-9]", "", plain)
+    for column, value in record.items():
+        said = _plain(value or "")
+        if column in ("nir", "telephone"):
+            number = re.sub(r"[^0-9]", "", said)
+            if len(number) >= SHORTEST - 1 and number[-13:][:9] in digits:
+                return column
+        elif column == "email":
+            if value and said in plain:
+                return column
+        elif words := [word for word in said.split() if word not in ("dr", "docteur", "pr", "professeur", "m", "mme")]:
+            named = f" {' '.join(words)} " in plain
+            if named or (column != "employeur" and len(word := max(words, key=len)) >= 4 and f" {word} " in plain):
+                return column
+    return None
+
+
+def no_record_identifier(run: Run) -> Evidence:
+    """Masked texts that hold an identifier of their own record, counted by column."""
+    path = run.home.artefact(run.release, "text", "masked_texts")
+    with database.connect(run.home.scratch) as connection:
+        narratives(connection, run)
+        rows = connection.execute(
+            f"SELECT * EXCLUDE (report_number, delivery, narrative, spans) FROM {database.parquet(path)} "
+            "JOIN narratives USING (report_number)"
+        )
+        columns = [name for name, *_ in rows.description or ()]
+        found: Counter[str] = Counter()
+        seen = 0
+        while batch := rows.fetchmany(10_000):
+            for row in batch:
+                record = dict(zip(columns, row, strict=True))
+                seen += 1
+                if column := _survives(record.pop("masked_text"), record):
+                    found[column] += 1
+        written = database.count(connection, database.parquet(path))
+    faults = [
+        f"masked_texts: {count} texts hold the {column} of their record" for column, count in sorted(found.items())
+    ]
+    faults += [f"masked_texts: {written - seen} texts belong to no report"] if written != seen else []
+    return Evidence(faults, {"texts": seen})
 
 
 def small_counts(run: Run) -> Evidence:
@@ -292,12 +350,25 @@ def _no_identifier(asset: dg.AssetsDefinition, step: str) -> dg.AssetChecksDefin
 
 
 pseudonymised_no_identifier = _no_identifier(pseudonymised, "pseudonymise")
+texts_no_identifier = _no_identifier(masked_texts, "text")
 leaves_no_identifier = _no_identifier(leaves, "leave")
 cohort_no_identifier = _no_identifier(cohort, "cohort")
 matches_no_identifier = _no_identifier(matches, "matching")
 outcomes_no_identifier = _no_identifier(outcomes, "outcomes")
 effects_no_identifier = _no_identifier(effects, "effects")
 anonymised_no_identifier = _no_identifier(anonymised, "anonymise")
+
+
+@dg.asset_check(
+    asset=masked_texts,
+    name="no_record_identifier",
+    blocking=True,
+    partitions_def=MONTHS,
+    description="No masked text holds an identifier of its own record: name, number or address.",
+)
+def no_identifier_of_the_record(context: dg.AssetCheckExecutionContext, pdp: PdpHome) -> dg.AssetCheckResult:
+    """Blocking: what the record says is nowhere in the text."""
+    return judge(context, pdp, no_record_identifier)
 
 
 @dg.asset_check(

@@ -12,7 +12,7 @@ from assets.ingest import deliveries
 from assets.leave import leaves
 from assets.matching import matches
 from assets.outcomes import outcomes
-from assets.pseudonymise import pseudonymised
+from assets.pseudonymise import pseudonymised, texts
 from checks.expectations import unmet
 from pipeline import database
 from pipeline.database import Connection
@@ -116,6 +116,7 @@ def _schema(asset: dg.AssetsDefinition, step: str) -> dg.AssetChecksDefinition:
 
 deliveries_schema = _schema(deliveries, "ingest")
 pseudonymised_schema = _schema(pseudonymised, "pseudonymise")
+texts_schema = _schema(texts, "text")
 leaves_schema = _schema(leaves, "leave")
 cohort_schema = _schema(cohort, "cohort")
 matches_schema = _schema(matches, "matching")

@@ -52,11 +52,11 @@ def sentence(ran: subprocess.CompletedProcess[str]) -> str:
 def test_help_names_every_command_of_the_contract() -> None:
     shown = pdp("--help")
     assert shown.returncode == 0
-    for name in ("simulate", "run", "audit", "deidentify", "key", "erase", "ui"):
+    for name in ("simulate", "run", "audit", "deidentify", "evaluate-texts", "key", "erase", "ui"):
         assert f" {name} " in shown.stdout
 
 
-@pytest.mark.parametrize("name", ["simulate", "run", "audit", "deidentify", "key", "erase", "ui"])
+@pytest.mark.parametrize("name", ["simulate", "run", "audit", "deidentify", "evaluate-texts", "key", "erase", "ui"])
 def test_the_help_of_a_command_gives_an_example(name: str) -> None:
     shown = CliRunner().invoke(cli.app, [name, "--help"])
     assert f"Example: pdp {name} " in shown.output

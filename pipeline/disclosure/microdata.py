@@ -39,7 +39,7 @@ from pipeline.disclosure.refine import SCALE, Trees, narrow, refine
 THRESHOLDS = (0.3, 0.7, 1.0)
 """Mean losses of the nodes at which the peel is tried to stop before completion; 1.0 = peel to the top."""
 
-EFFORT = 6_000_000_000
+EFFORT = 4_000_000_000
 """Elementary steps of the local search; a step is about a nanosecond."""
 
 LATTICE = 30_000
@@ -65,7 +65,7 @@ class AnonymisedMicrodata:
         discernibility: sum over persons of the persons they cannot be told from: the size of their class, or everyone
             for the suppressed (Bayardo and Agrawal 2005). Not what is minimised.
         level_shares: column -> share of the persons published at each level, leaf first.
-        suppressed: persons published with `*` in every quasi-identifier.
+        suppressed: persons published with `*` in every quasi-identifier that can say anything (more than one leaf).
         refused: why nothing is released (`fewer_than_k`, `not_l_diverse`, `too_many_suppressed`), or None.
         levels: column -> level everyone not suppressed is published at; None after a local recoding.
     """
@@ -261,7 +261,7 @@ def anonymise_globally(
     _, value, suppressed, node = best
     tops = forest.above[columns, [h.levels - 1 for h in quasi_identifiers.values()], 0]
     person_nodes = np.where(suppressed, tops[:, None], value[combo_of].T)
-    result = _published(persons, forest, person_nodes)
+    result = _published(persons, _called_at(forest, quasi_identifiers, node), person_nodes)
     return replace(result, levels={name: int(level) for name, level in zip(quasi_identifiers, node, strict=True)})
 
 
@@ -311,7 +311,8 @@ def _published(persons: _Persons, forest: _Forest, node: Codes) -> AnonymisedMic
     sizes = table.group_by(names).aggregate([([], "count_all")])["count_all"].to_numpy()
     tops = np.array([hierarchy.levels - 1 for hierarchy in persons.hierarchies.values()])
     levels = forest.level[node]
-    suppressed = int((forest.name[node] == TOP).all(axis=0).sum())
+    told = [j for j, hierarchy in enumerate(persons.hierarchies.values()) if len(hierarchy.leaves) > 1]
+    suppressed = int((forest.name[node[told]] == TOP).all(axis=0).sum()) if told else 0
     told_apart = int((sizes.astype(np.int64) ** 2).sum())
     return AnonymisedMicrodata(
         table=table,
@@ -400,6 +401,16 @@ def _forest(hierarchies: Mapping[str, Hierarchy]) -> _Forest:
         np.ascontiguousarray(above[:, 0]),
     )
     return _Forest(trees, above, loss, np.concatenate(names), np.concatenate(levels).astype(np.int64))
+
+
+def _called_at(forest: _Forest, hierarchies: Mapping[str, Hierarchy], node: npt.NDArray[np.int8]) -> _Forest:
+    """Each value under its name at the level of the node, where a lower level with the same leaves has another."""
+    name, level = forest.name.copy(), forest.level.copy()
+    for j, hierarchy in enumerate(hierarchies.values()):
+        here = forest.above[j, node[j], : len(hierarchy.leaves)]
+        name[here] = [hierarchy.paths[leaf][node[j]] for leaf in hierarchy.leaves]
+        level[here] = node[j]
+    return replace(forest, name=name, level=level)
 
 
 def _at(forest: _Forest, combos: Codes) -> Codes:

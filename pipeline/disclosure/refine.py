@@ -24,6 +24,13 @@ from pipeline.disclosure.peel import Codes, Ints, Rule, meets
 
 SCALE = 2**20
 PASSES = 8
+"""Most passes over all classes that changed in the pass before."""
+TRIES = 4
+"""Neighbours that a class is joined to and parted from anew."""
+EVERYWHERE = 6_000
+"""Most classes that are all looked at for each move."""
+SPAN = 1024
+"""Places to either side that are looked at, in an order of the tree, where classes are more than that."""
 
 
 class Trees(NamedTuple):
@@ -40,6 +47,27 @@ class Trees(NamedTuple):
     parent: Codes
     loss: Codes
     leaf: Codes
+
+
+class _Order(NamedTuple):
+    """Where to look in one pass.
+
+    Attributes:
+        floor: least loss per person of each class, ascending, when all are looked at; else empty.
+        weight: int64 `(q,)`: the sum of a generalised value's numbers times these is its place in an order that keeps
+            together what is under one value of the first columns (others in each pass).
+        keys: places of the classes, ascending; empty when all are looked at.
+        spare: rows that their class can do without, one for each combination in it, in the order of `spare_keys`.
+        spare_at: int32 `(q, spare)`, their values.
+        spare_keys: their places, ascending.
+    """
+
+    floor: Ints
+    weight: Ints
+    keys: Ints
+    spare: Ints
+    spare_at: Codes
+    spare_keys: Ints
 
 
 class _State(NamedTuple):
@@ -89,14 +117,24 @@ def _widen(trees: Trees, start: Codes, reach: Codes) -> None:
 
 
 @njit(cache=True)
-def _scan(reach: Codes, node: Codes, n: int, out: Codes) -> None:
-    """Loss per person of the first `n` columns of `node`, once widened."""
-    for d in range(n):
+def _scan(reach: Codes, node: Codes, low: int, high: int, out: Codes) -> None:
+    """Loss per person of columns `low` to `high` of `node`, once widened."""
+    for d in range(low, high):
         out[d] = reach[node[0, d]]
     for j in range(1, len(node)):
         column = node[j]
-        for d in range(n):
+        for d in range(low, high):
             out[d] += reach[column[d]]
+
+
+@njit(cache=True)
+def _near(keys: Ints, weight: Ints, start: Codes) -> tuple[int, int]:
+    """Range of the places around `start`."""
+    key = np.int64(0)
+    for j in range(len(start)):
+        key += weight[j] * start[j]
+    middle = int(np.searchsorted(keys, key))
+    return max(middle - SPAN, 0), min(middle + SPAN, len(keys))
 
 
 @njit(cache=True)
@@ -172,6 +210,7 @@ def _tighten(s: _State, trees: Trees, c: int) -> None:
 def _settle(s: _State, trees: Trees, rule: Rule, good: bool) -> bool:
     """Keep a transaction that lowers the loss and leaves every class it touched empty or within the rule; else undo."""
     gain = 0
+    s.used[2] += 32 * s.used[0] * len(s.node)
     for t in range(s.used[1]):
         c = s.touched[t]
         if good and s.size[c] and not (s.size[c] >= rule.k and meets(s.counts[c], rule)):
@@ -197,13 +236,16 @@ def _settle(s: _State, trees: Trees, rule: Rule, good: bool) -> bool:
 
 
 @njit(cache=True)
-def _home(s: _State, reach: Codes, out: Codes, bound: int, floor: Ints, avoid: int) -> tuple[int, int]:
-    """Class that takes in the person behind `reach` at the least increase of loss, under `bound`; -1 when none does."""
-    n = int(np.searchsorted(floor, bound))
-    _scan(reach, s.node, n, out)
-    s.used[2] += n * len(s.node)
+def _home(s: _State, start: Codes, reach: Codes, out: Codes, bound: int, order: _Order, avoid: int) -> tuple[int, int]:
+    """Class that takes in a person at `start` at the least increase of loss, under `bound`; -1 when none does."""
+    if len(order.keys):
+        low, high = _near(order.keys, order.weight, start)
+    else:
+        low, high = 0, int(np.searchsorted(order.floor, bound))
+    _scan(reach, s.node, low, high, out)
+    s.used[2] += (high - low) * len(s.node)
     best = -1
-    for d in range(n):
+    for d in range(low, high):
         if out[d] < bound:
             increase = out[d] * (s.size[d] + 1) - s.cost[d] * s.size[d]
             if increase < bound and d != avoid and s.size[d] > 0:
@@ -214,13 +256,14 @@ def _home(s: _State, reach: Codes, out: Codes, bound: int, floor: Ints, avoid: i
 
 @njit(cache=True)
 def _disperse(
-    s: _State, trees: Trees, rows: Ints, n: int, gain: int, floor: Ints, reach: Codes, out: Codes, avoid: int
+    s: _State, trees: Trees, rows: Ints, n: int, gain: int, order: _Order, reach: Codes, out: Codes, avoid: int
 ) -> bool:
     """Move the first `n` rows, each to the class that costs least, while the increases stay under `gain`."""
     for i in range(n):
-        _widen(trees, s.at[rows[i]], reach)
+        start = s.at[rows[i]]
+        _widen(trees, start, reach)
         s.used[2] += len(reach)
-        best, increase = _home(s, reach, out, gain, floor, avoid)
+        best, increase = _home(s, start, reach, out, gain, order, avoid)
         if best < 0:
             return False
         _move(s, trees, rows[i], best)
@@ -229,17 +272,20 @@ def _disperse(
 
 
 @njit(cache=True)
-def _fill(
-    s: _State, trees: Trees, c: int, k: int, spare: Ints, spare_at: Codes, reach: Codes, out: Codes, bound: int
-) -> bool:
+def _fill(s: _State, trees: Trees, c: int, k: int, order: _Order, reach: Codes, out: Codes, bound: int) -> bool:
     """Bring class `c` up to `k` with persons that other classes can spare, the least loss first."""
+    spare = order.spare
     while s.size[c] < k:
-        _widen(trees, s.node[:, c], reach)
-        _scan(reach, spare_at, len(spare), out)
-        s.used[2] += len(spare) * len(s.node) + len(reach)
+        start = s.node[:, c].copy()
+        _widen(trees, start, reach)
+        low, high = 0, len(spare)
+        if len(order.keys):
+            low, high = _near(order.spare_keys, order.weight, start)
+        _scan(reach, order.spare_at, low, high, out)
+        s.used[2] += (high - low) * len(s.node) + len(reach)
         best = -1
         least = bound
-        for i in range(len(spare)):
+        for i in range(low, high):
             # What the new value costs all k, less what the person costs where it is now.
             if out[i] * k < least + SCALE * len(s.node):
                 d = s.class_of[spare[i]]
@@ -284,7 +330,7 @@ def _without(s: _State, trees: Trees, c: int, column: int, value: int, rows: Int
                 a = _meet(trees, a, s.at[row, j])
             row = s.after[row]
         cost += trees.loss[a]
-    s.used[2] += s.size[c] * len(s.node)
+    s.used[2] += 4 * s.size[c] * len(s.node)
     return n, cost
 
 
@@ -316,7 +362,7 @@ def _narrowing(s: _State, trees: Trees, c: int, column: int, tally: Codes, k: in
             best, fewest = child, n
         tally[child] = 0
         row = s.after[row]
-    s.used[2] += 2 * s.size[c]
+    s.used[2] += 16 * s.size[c]
     return best
 
 
@@ -344,14 +390,91 @@ def _members(s: _State, c: int, rows: Ints) -> int:
 
 
 @njit(cache=True)
+def _exchange(
+    s: _State, trees: Trees, rule: Rule, c: int, order: _Order, rows: Ints, tally: Codes, reach: Codes, out: Codes
+) -> bool:
+    """Join `c` to one of the classes that cost least to join it to, and part the two anew."""
+    start = s.node[:, c].copy()
+    _widen(trees, start, reach)
+    low, high = 0, len(order.floor)
+    if len(order.keys):
+        low, high = _near(order.keys, order.weight, start)
+    _scan(reach, s.node, low, high, out)
+    s.used[2] += (high - low) * len(s.node) + len(reach)
+    total = s.cost[c] * s.size[c]
+    done = np.full(TRIES, -1, np.int64)
+    for attempt in range(TRIES):
+        best = -1
+        least = total
+        for d in range(low, high):
+            if out[d] * s.size[c] - total < least and d != c and 0 < s.size[d] <= 3 * rule.k:
+                increase = out[d] * (s.size[d] + s.size[c]) - s.cost[d] * s.size[d]
+                if increase - total < least and not np.any(done == d):
+                    least = increase - total
+                    best = d
+        if best < 0:
+            return False
+        done[attempt] = best
+        m = _members(s, c, rows)
+        for i in range(m):
+            _move(s, trees, rows[i], best)
+        m = s.size[best]
+        lowest = np.int64(m * s.cost[best])
+        at_column = -1
+        at_value = -1
+        for column in range(len(s.node)):
+            outer = s.node[column, best]
+            if trees.end[outer] == outer + 1:
+                continue
+            row = s.head[best]
+            while row >= 0:
+                tally[_child(trees, outer, s.at[row, column])] += 1
+                row = s.after[row]
+            first = s.head[best]
+            while first >= 0:
+                value = _child(trees, outer, s.at[first, column])
+                g = tally[value]
+                tally[value] = 0
+                if g >= rule.k and m - g >= rule.k:
+                    _, rest = _without(s, trees, best, column, value, rows)
+                    cost = rest * (m - g) + g * _together(s, trees, rows, g, best)
+                    if cost < lowest:
+                        lowest = cost
+                        at_column = column
+                        at_value = value
+                first = s.after[first]
+        good = at_column >= 0
+        if good:
+            g, _ = _without(s, trees, best, at_column, at_value, rows)
+            for i in range(g):
+                _move(s, trees, rows[i], c)
+        if _settle(s, trees, rule, good):
+            return True
+    return False
+
+
+@njit(cache=True)
+def _together(s: _State, trees: Trees, rows: Ints, n: int, c: int) -> int:
+    """Loss per person of the first `n` rows, all of class `c`, as a class of their own."""
+    cost = 0
+    for j in range(len(s.node)):
+        a = s.at[rows[0], j]
+        for i in range(1, n):
+            if a == s.node[j, c]:
+                break
+            a = _meet(trees, a, s.at[rows[i], j])
+        cost += trees.loss[a]
+    s.used[2] += 4 * n * len(s.node)
+    return cost
+
+
+@njit(cache=True)
 def _improve(
     s: _State,
     trees: Trees,
     rule: Rule,
     c: int,
-    floor: Ints,
-    spare: Ints,
-    spare_at: Codes,
+    order: _Order,
     rows: Ints,
     tally: Codes,
     reach: Codes,
@@ -363,7 +486,7 @@ def _improve(
     total = m * s.cost[c]
     if m <= 3 * k:  # dissolve it
         n = _members(s, c, rows)
-        done = _disperse(s, trees, rows, n, total, floor, reach, out, c)
+        done = _disperse(s, trees, rows, n, total, order, reach, out, c)
         if _settle(s, trees, rule, done):
             return True
     for column in range(len(s.node)):
@@ -382,16 +505,16 @@ def _improve(
         if gain <= 0:
             continue
         # Without the fewest that keep this value wide, who go elsewhere; others fill up to k.
-        done = _disperse(s, trees, rows, n, gain, floor, reach, out, c)
+        done = _disperse(s, trees, rows, n, gain, order, reach, out, c)
         if done and m - n < k:
             _tighten(s, trees, c)
-            done = _fill(s, trees, c, k, spare, spare_at, reach, out, total)
+            done = _fill(s, trees, c, k, order, reach, out, total)
         if _settle(s, trees, rule, done):
             return True
         if m - n >= k > n:  # or into a class of their own, filled up to k
             n, _ = _without(s, trees, c, column, value, rows)
             new = _open(s, trees, rows, n)
-            done = new >= 0 and _fill(s, trees, new, k, spare, spare_at, reach, out, gain)
+            done = new >= 0 and _fill(s, trees, new, k, order, reach, out, gain)
             if _settle(s, trees, rule, done):
                 return True
     if m > k:  # let one go who costs less elsewhere
@@ -400,11 +523,11 @@ def _improve(
             if i > 0 and np.all(s.at[rows[i]] == s.at[rows[i - 1]]):
                 continue
             rows[0], rows[i] = rows[i], rows[0]
-            done = _disperse(s, trees, rows, 1, s.cost[c], floor, reach, out, c)
+            done = _disperse(s, trees, rows, 1, s.cost[c], order, reach, out, c)
             if _settle(s, trees, rule, done):
                 return True
             rows[0], rows[i] = rows[i], rows[0]
-    return False
+    return m <= 3 * k and _exchange(s, trees, rule, c, order, rows, tally, reach, out)
 
 
 @njit(cache=True)
@@ -456,6 +579,55 @@ def _state(at: Codes, values: Codes, class_of: Ints, classes: int, capacity: int
 
 
 @njit(cache=True)
+def _places(trees: Trees, q: int, turn: int) -> Ints:
+    """Weights of `_Order`: the columns from `turn` on, as many as whole numbers hold."""
+    weight = np.zeros(q, np.int64)
+    room = np.int64(2**62)
+    for i in range(q):
+        j = (turn + i) % q
+        room //= len(trees.end)
+        if room == 0:
+            break
+        weight[j] = room
+    return weight
+
+
+@njit(cache=True)
+def _keys(node: Codes, weight: Ints) -> Ints:
+    keys = np.zeros(node.shape[1], np.int64)
+    for j in range(len(node)):
+        for c in range(node.shape[1]):
+            keys[c] += weight[j] * node[j, c]
+    return keys
+
+
+@njit(cache=True)
+def _spare(s: _State, classes: int, k: int, weight: Ints, everywhere: bool) -> tuple[Ints, Codes, Ints]:
+    """The last three of `_Order`."""
+    rows, q = s.at.shape
+    last = np.full(classes, -1, np.int64)
+    spare = np.empty(rows, np.int64)
+    n = 0
+    for r in range(rows):
+        c = s.class_of[r]
+        if s.size[c] > k and (last[c] < 0 or not np.all(s.at[last[c]] == s.at[r])):
+            spare[n] = r
+            n += 1
+            last[c] = r
+    spare = spare[:n].copy()
+    spare_at = np.empty((q, n), np.int32)
+    for i in range(n):
+        spare_at[:, i] = s.at[spare[i]]
+    keys = _keys(spare_at, weight)
+    if not everywhere:
+        order = np.argsort(keys, kind="mergesort")
+        keys, spare = keys[order], spare[order]
+        for j in range(q):
+            spare_at[j] = spare_at[j][order]
+    return spare, spare_at, keys
+
+
+@njit(cache=True)
 def narrow(at: Codes, class_of: Ints, classes: int, trees: Trees) -> Codes:
     """Narrowest value over the members of each class in each column, int32 `(q, classes)`; the top where it is empty.
 
@@ -493,13 +665,16 @@ def refine(at: Codes, values: Codes, class_of: Ints, classes: int, rule: Rule, t
     reach = np.empty(len(trees.end), np.int32)
     out = np.empty(max(rows, capacity), np.int32)
     steps = 0
-    for _ in range(PASSES):
+    for turn in range(PASSES):
         s = _state(at, values, class_of, classes, classes, kinds, trees)
-        order = np.argsort(s.cost * rows + s.size, kind="mergesort")
+        everywhere = classes <= EVERYWHERE
+        weight = _places(trees, q, turn)
+        keys = s.cost * rows + s.size if everywhere else _keys(s.node, weight)
+        sequence = np.argsort(keys, kind="mergesort")
         rank = np.empty(classes, np.int64)
         kept = 0
         again = np.zeros(classes, np.bool_)
-        for c in order:
+        for c in sequence:
             if s.size[c] > 0:
                 rank[c] = kept
                 again[kept] = fresh[c]
@@ -509,26 +684,24 @@ def refine(at: Codes, values: Codes, class_of: Ints, classes: int, rule: Rule, t
         classes = kept
         s = _state(at, values, class_of, classes, capacity, kinds, trees)
         s.used[2] = steps
-        floor = s.cost[:classes].copy()
-        last = np.full(classes, -1, np.int64)
-        n = 0
-        for r in range(rows):
-            c = class_of[r]
-            if s.size[c] > rule.k and (last[c] < 0 or not np.all(at[last[c]] == at[r])):
-                buffer[n] = r
-                n += 1
-                last[c] = r
-        spare = buffer[:n].copy()
-        spare_at = np.empty((q, n), np.int32)
-        for i in range(n):
-            spare_at[:, i] = at[spare[i]]
-        for c in range(classes - 1, -1, -1):
+        spare, spare_at, spare_keys = _spare(s, classes, rule.k, weight, everywhere)
+        nowhere = np.empty(0, np.int64)
+        order = _Order(
+            s.cost[:classes].copy() if everywhere else nowhere,
+            weight,
+            nowhere if everywhere else _keys(s.node[:, :classes], weight),
+            spare,
+            spare_at,
+            spare_keys,
+        )
+        worst = np.argsort(-s.cost[:classes], kind="mergesort")
+        for c in worst:
             while (
                 again[c]
                 and s.size[c] > 0
                 and s.cost[c] > 0
                 and s.used[2] < budget
-                and _improve(s, trees, rule, c, floor, spare, spare_at, buffer, tally, reach, out)
+                and _improve(s, trees, rule, c, order, buffer, tally, reach, out)
             ):
                 pass
         steps = s.used[2]

@@ -40,8 +40,11 @@ from pipeline.run import Run, StepReport
 from pipeline.study.activity.tables import activity
 from pipeline.study.states import member_states, states_on
 from pipeline.study.step import COHORT, MATCHING, OUTCOMES_STEP, Calendar
+from pipeline.tables.intermediate import TEXT_COUNTS
 from pipeline.tables.model import Role
 from pipeline.tables.published import PUBLISHED, RELEASE, published
+from pipeline.text.step import STEP as TEXT
+from pipeline.text.step import quality_with_texts
 
 STEP = "anonymise"
 PENDING = "ledger_cells"
@@ -87,9 +90,12 @@ def anonymise(run: Run) -> StepReport:
     uptake, behind_uptake = _uptake(run, previous)
     cells.append(behind_uptake)
     recorded = pa.concat_tables(cells)
-    quality = quality_with_flags(
-        pq.read_table(home.artefact(release, INGEST, "data_quality")),
-        pq.read_table(home.artefact(release, LEAVE, FLAGGED_ROWS)),
+    quality = quality_with_texts(
+        quality_with_flags(
+            pq.read_table(home.artefact(release, INGEST, "data_quality")),
+            pq.read_table(home.artefact(release, LEAVE, FLAGGED_ROWS)),
+        ),
+        pq.read_table(home.artefact(release, TEXT, TEXT_COUNTS.name)),
     )
     microdata, facts_of_rows, known = _microdata(run, report)
     releases = [*history, (release, recorded)]

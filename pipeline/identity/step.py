@@ -49,6 +49,20 @@ def pseudonymise(run: Run) -> StepReport:
     return report
 
 
+def narratives(connection: Connection, run: Run) -> int:
+    """Table `narratives`: the free texts that cross the border, with the identifiers of their record.
+
+    It is for the step that masks them, and for the check that reads the masked ones again; it is never stored.
+
+    Returns:
+        The number of texts.
+    """
+    key = keys.ensure(run.home)
+    _inputs(connection, run)
+    _identities(connection, {**key.pads(Purpose.PERSON), **key.pads(Purpose.CASE)}, key)
+    return database.create(connection, "narratives", database.sql(__file__, "narratives"))
+
+
 def _inputs(connection: Connection, run: Run) -> None:
     """Views `<table>_in`: accepted rows without those the release refused; `<table>_refused`: the quarantine."""
     months = run.landing.deliveries(run.release)
@@ -131,7 +145,6 @@ def _counts(connection: Connection) -> dict[str, float | int | str | None]:
         "USING (payment_pseudonym, twin_rank)",
         "employment rows of unknown persons": "SELECT count(*) FROM employment_in ANTI JOIN nir_person USING (nir)",
         "reports of unknown persons": "SELECT count(*) FROM reports_in ANTI JOIN nir_person USING (nir)",
-        "narratives withheld": "SELECT count(narrative) FROM reports_in",
     }
     return {name: int(database.scalar(connection, query)) for name, query in questions.items()}
 

@@ -21,7 +21,7 @@ from pipeline.run import Progress, Run, StepReport
 
 Step = Callable[[Run], StepReport]
 
-STORY = ("ingest", "pseudonymise", "leave", "cohort", "matching", "outcomes", "effects", "anonymise", "publish")
+STORY = ("ingest", "pseudonymise", "text", "leave", "cohort", "matching", "outcomes", "effects", "anonymise", "publish")
 """The steps in order: names of the folders under `work/`."""
 
 WRITER = "home_writer"

@@ -185,6 +185,7 @@ def record(
             code: labels["fr"] for code, labels in code_labels(published("impact")["suppression_reason"]).items()
         },
         "accounting": _accounting(tables["data_quality"]),
+        "narratives_masked": _flagged(tables["data_quality"], "narrative_released"),
         "narratives_withheld": _flagged(tables["data_quality"], "narrative_withheld"),
         "allowance_rules": [
             {

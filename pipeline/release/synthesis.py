@@ -503,17 +503,21 @@ def exits(rows: list[Row]) -> str:
 
 
 def quality(rows: list[Row]) -> str:
-    """Rows read, quarantined, repeated; narratives withheld."""
+    """Rows read, quarantined, repeated; narratives masked or withheld."""
     totals = [row for row in rows if row["rule"] == "all"]
     read, quarantined, duplicate = (
         sum(row[name] or 0 for row in totals) for name in ("rows_read", "rows_quarantined", "rows_duplicate")
     )
-    withheld = sum(row["rows_flagged"] or 0 for row in rows if row["rule"] == "narrative_withheld")
+    withheld, masked = (
+        sum(row["rows_flagged"] or 0 for row in rows if row["rule"] == f"narrative_{fate}")
+        for fate in ("withheld", "released")
+    )
     share = percent(quarantined / read, 2) if read else "sans objet"
     return (
         f"{quantity(read, 'ligne lue', 'lignes lues')}, dont {quantity(quarantined, 'écartée', 'écartées')} ({share}) "
         f"et {number(duplicate)} en double. "
-        f"{quantity(withheld, 'texte libre retenu', 'textes libres retenus')} par prudence ; aucun texte n'est publié."
+        f"{quantity(masked, 'texte libre masqué', 'textes libres masqués')} pour la lecture qualitative, "
+        f"{quantity(withheld, 'retenu', 'retenus')} par prudence ; aucun texte n'est publié."
     )
 
 

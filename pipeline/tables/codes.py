@@ -308,6 +308,30 @@ LEAVE_FLAG = _published("""
 above_maximum | montant journalier supérieur au maximum légal | daily amount above the legal maximum
 self_employed_work_injury | accident du travail d'un indépendant | work injury of a self-employed person
 """)
+TEXT_REASON = _published("""
+too_long | texte trop long | text too long
+undecodable | caractères illisibles | characters of a wrong decoding
+no_insured_name | nom de l'assuré absent de la fiche | record without the insured's name
+name_is_grammar | un nom de la fiche est un mot-outil | a name of the record is a word of grammar
+record_identifier | identifiant de la fiche resté lisible | an identifier of the record is left
+unknown_word | mot hors du vocabulaire | word outside the vocabulary
+many_unknown_words | trop de mots inconnus | too many unknown words
+name_left | nom resté lisible | a name is left
+name_beside | mot à majuscule qui peut être un nom | capital word that may be a name
+number_left | numéro ou adresse électronique resté lisible | a number or an e-mail address is left
+timeout | traitement trop long | took too long
+error | erreur de traitement | failed
+""")
+INDICATOR_FAMILY = _published("""
+obstacle | obstacle | obstacle
+action | action | action
+theme | thème | theme
+""")
+INDICATOR_STATUS = _published("""
+present | présent, réalisé ou en cours | present, carried out or under way
+planned | proposé, demandé ou à venir | proposed, asked for or to come
+negated | absent, levé ou écarté | absent, over or ruled out
+""")
 END_REASON = _published("""
 ongoing | fin non observée | end not observed
 death | décès | death

@@ -120,6 +120,30 @@ AGREEMENTS = _table(
     _("event_date", D, "date", "date", QI),
     _("mode", T, "mode", "mode", codes=c.AGREEMENT_MODE),
 )  # fmt: skip
+MASKED_TEXTS = _table(
+    "masked_texts", "text", "Textes masqués", "Masked texts", ("report_number",),
+    _("report_number", N, "numéro du bilan", "report number", key=True),
+    _("masked_text", T, "texte masqué", "masked text", SA),
+    _("spans", N, "passages masqués", "masked spans"),
+)  # fmt: skip
+WITHHELD_TEXTS = _table(
+    "withheld_texts", "text", "Textes retenus", "Texts withheld", ("report_number", "reason"),
+    _("report_number", N, "numéro du bilan", "report number", key=True),
+    _("reason", T, "motif", "reason", key=True, codes=c.TEXT_REASON),
+)  # fmt: skip
+TEXT_INDICATORS = _table(
+    "text_indicators", "text", "Indicateurs tirés des textes", "Indicators from texts", ("report_number", "code"),
+    _("report_number", N, "numéro du bilan", "report number", key=True),
+    _("family", T, "famille", "family", codes=c.INDICATOR_FAMILY),
+    _("code", T, "code d'une liste fermée (docs/annotate-reports.md)", "code of a closed list", SA, key=True),
+    _("status", T, "ce qu'en dit le bilan", "what the report says of it", SA, codes=c.INDICATOR_STATUS),
+)  # fmt: skip
+TEXT_COUNTS = _table(
+    "text_counts", "text", "Textes par livraison", "Texts by delivery", ("delivery",),
+    _("delivery", M, "livraison", "delivery", key=True),
+    _("texts", N, "textes", "texts"),
+    _("released", N, "textes masqués et rendus lisibles", "texts masked and released"),
+)  # fmt: skip
 WITHDRAWALS = _table(
     "withdrawals", "pseudonymise", "Retraits", "Withdrawals", ("platform_id", "quarter"),
     _("platform_id", T, "plateforme", "platform", key=True),
@@ -305,7 +329,8 @@ STATES = _table(
 
 INTERMEDIATE = (
     PERSONS, PERSON_HISTORY, PAYMENT_LINES, REPORTS, REPORT_MEASURES, AGREEMENTS, WITHDRAWALS, EMPLOYMENT, PLATFORMS,
-    PROGRAMME_COSTS, LEAVE_SPELLS, LEAVE_DAYS, LEAVE_PAYMENTS, LEAVE_ENDS, LEAVE_FLAGS,
+    PROGRAMME_COSTS, MASKED_TEXTS, WITHHELD_TEXTS, TEXT_INDICATORS, TEXT_COUNTS,
+    LEAVE_SPELLS, LEAVE_DAYS, LEAVE_PAYMENTS, LEAVE_ENDS, LEAVE_FLAGS,
     ELIGIBILITY, UNITS, MEMBERS, OUTCOMES, EVENTS, STATES,
 )  # fmt: skip
 

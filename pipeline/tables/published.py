@@ -410,7 +410,7 @@ DATA_QUALITY = _table(
     _exact("rate", N, "part des lignes lues", "share of the rows read", "share",
            "rows quarantined or flagged by the rule over rows read"),
     _exact("rows_flagged", W, "lignes signalées sans être écartées", "rows flagged and kept", "row",
-           "rows that break a rule that only warns or a rule of the allowance, or whose narrative is withheld"),
+           "rows that break a rule that only warns or a rule of the allowance, or whose narrative was judged"),
     description="Every row read is accepted, quarantined or a duplicate. Counts file rows: exact, never suppressed.",
     suppressible=False,
 )  # fmt: skip

@@ -1,8 +1,8 @@
 """How well identifiers are masked and indicators coded, on texts that a site annotated itself: `pdp evaluate-texts`.
 
 An identifier counts as found only when every character of it is masked: half a name still names. Proportions come with
-Wilson intervals at 95 % (Wilson 1927; Brown, Cai & DasGupta 2001), which take the units for independent: identifiers of one
-text, or texts of one author, are alike, so that the truth is less sure than the interval says.
+Wilson intervals at 95 % (Wilson 1927; Brown, Cai & DasGupta 2001), which take the units for independent: identifiers of
+one text, or texts of one author, are alike, so that the truth is less sure than the interval says.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from statsmodels.stats.proportion import proportion_confint
 
@@ -118,6 +118,7 @@ class Evaluation:
         misses: what was missed, with its text: never shown unless asked for.
         coded: (family, code) -> texts in which the code is `annotated`, `found`, both whatever the status (`agreed`),
             both with the same status (`exact`).
+        statuses: (family, status) -> the same, of codes annotated or found with that status.
         coded_texts: texts whose indicators were annotated.
     """
 
@@ -132,6 +133,7 @@ class Evaluation:
     needless_characters: int = 0
     misses: list[Miss] = field(default_factory=list, repr=False)
     coded: dict[tuple[Family, str], Counter[str]] = field(default_factory=dict)
+    statuses: dict[tuple[Family, Status], Counter[str]] = field(default_factory=dict)
     coded_texts: int = 0
 
     def recall(self, *labels: str) -> Share:
@@ -177,11 +179,13 @@ class Evaluation:
         """Count one text's indicators."""
         self.coded_texts += 1
         for code in annotated.keys() | found.keys():
-            counts = self.coded.setdefault((codebook().family[code], code), Counter())
-            counts["found"] += code in found
-            counts["annotated"] += code in annotated
-            counts["agreed"] += code in found and code in annotated
-            counts["exact"] += code in found and found[code] == annotated.get(code)
+            family, given, got = codebook().family[code], annotated.get(code), found.get(code)
+            counts = self.coded.setdefault((family, code), Counter())
+            counts.update(annotated=given is not None, found=got is not None, exact=given == got)
+            counts["agreed"] += given is not None and got is not None
+            for status in {given, got} - {None}:
+                by_status = self.statuses.setdefault((family, cast(Status, status)), Counter())
+                by_status.update(annotated=given == status, found=got == status, exact=given == got)
 
     def family(self, family: Family, code: str | None = None) -> Counter[str]:
         """Counts of one family, or of one of its codes."""
@@ -302,44 +306,50 @@ def report(counts: Evaluation, *, each_code: bool = False) -> Iterator[str]:
 
 
 def _report_spans(counts: Evaluation) -> Iterator[str]:
-    direct = sorted(DIRECT)
+    direct, indirect = sorted(DIRECT), sorted(INDIRECT)
+    needless = Share(counts.needless_characters, counts.characters).value or 0.0
     yield f"Identifiers: {counts.texts} texts, {sum(counts.annotated.values())} annotated identifiers"
     yield ""
-    yield f"  texts released                              {Share(counts.released, counts.texts)}"
-    yield f"  direct identifiers masked whole             {counts.recall(*direct)}"
-    yield f"  indirect identifiers masked whole           {counts.recall(*sorted(INDIRECT))}"
-    yield f"  direct identifiers readable in released texts   {counts.missed_when_released()}"
-    yield f"  released texts with one or more             {Share(counts.exposed, counts.released)}"
-    needless = Share(counts.needless_characters, counts.characters).value or 0.0
-    yield f"  characters masked for nothing               {needless:6.1%}  of {counts.characters}"
+    yield f"  texts released                          {Share(counts.released, counts.texts)}"
+    yield f"  direct identifiers masked whole         {counts.recall(*direct)}"
+    yield f"  indirect identifiers masked whole       {counts.recall(*indirect)}"
+    yield f"  released texts with a direct one left   {Share(counts.exposed, counts.released)}"
+    yield f"  direct identifiers left in them         {counts.missed_when_released():6}"
+    yield f"  characters masked for nothing           {needless:6.1%}  of {counts.characters}"
     yield ""
-    yield "  label      annotated and masked whole                  found and touching an annotated identifier"
-    for label in [*direct, *sorted(INDIRECT), Label.UNKNOWN]:
+    yield _row("label", "annotated, masked whole", "found, touching an annotated one")
+    for label in [*direct, *indirect, str(Label.UNKNOWN)]:
         if counts.annotated[label] or counts.found[label]:
-            yield f"  {label:<9}  {counts.recall(label)!s:<42}  {counts.precision(label)}"
-    yield f"  all        {counts.recall(*LABELS)!s:<42}  {counts.precision(*LABELS, Label.UNKNOWN)}"
+            yield _row(label, counts.recall(label), counts.precision(label))
+    yield _row("all", counts.recall(*LABELS), counts.precision(*LABELS, Label.UNKNOWN))
 
 
 def _report_codes(counts: Evaluation, each_code: bool) -> Iterator[str]:
     yield f"Indicators: {counts.coded_texts} texts; a code counts only with its status"
     yield ""
-    yield "  family     recall                                      precision                                   F1"
+    yield _row("family", "annotated, found", "found, annotated", "F1")
     for family in Family:
-        yield _code_line(str(family), counts.family(family), "exact")
+        yield _code_row(family, counts.family(family), "exact")
+        for status in Status if family is not Family.THEME else ():
+            if of_status := counts.statuses.get((family, status)):
+                yield _code_row(f"  that are {status}", of_status, "exact")
         for indicator in codebook().indicators if each_code else ():
             if indicator.family is family and (of_code := counts.family(family, indicator.code)):
-                yield _code_line(f"  {indicator.code}", of_code, "exact")
+                yield _code_row(f"  {indicator.code}", of_code, "exact")
     yield ""
-    yield "  whatever the status"
+    yield _row("whatever the status", "annotated, found", "found, annotated", "F1")
     for family in Family:
-        yield _code_line(str(family), counts.family(family), "agreed")
+        yield _code_row(family, counts.family(family), "agreed")
 
 
-def _code_line(name: str, counts: Counter[str], hits: str) -> str:
-    recall, precision = Share(counts[hits], counts["annotated"]), Share(counts[hits], counts["found"])
+def _code_row(name: str, counts: Counter[str], hits: str) -> str:
     units = counts["annotated"] + counts["found"]
-    f1 = f"{2 * counts[hits] / units:.2f}" if units else "none"
-    return f"  {name:<9}  {recall!s:<42}  {precision!s:<42}  {f1}"
+    f1 = f"{2 * counts[hits] / units:.2f}" if units else ""
+    return _row(name, Share(counts[hits], counts["annotated"]), Share(counts[hits], counts["found"]), f1)
+
+
+def _row(name: str, recall: object, precision: object, f1: str = "") -> str:
+    return f"  {name:<30}  {recall!s:<38}  {precision!s:<38}  {f1}".rstrip()
 
 
 def write_misses(counts: Evaluation, target: Path) -> int:

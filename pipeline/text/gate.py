@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterable
 from enum import StrEnum
 
-from pipeline.text.lexicon import CAPITAL, READABLE, Is, Lexicon
+from pipeline.text.lexicon import CAPITAL, NAME, READABLE, Is, Lexicon
 from pipeline.text.normal import fold
 from pipeline.text.numbers import digits
 from pipeline.text.reading import TOKEN
 from pipeline.text.record import Known
-from pipeline.text.spans import Label, Span
+from pipeline.text.spans import NAMES, Span
 
 
 class Reason(StrEnum):
@@ -29,6 +29,7 @@ class Reason(StrEnum):
     UNKNOWN_WORD = "unknown_word"
     MANY_UNKNOWN_WORDS = "many_unknown_words"
     NAME_LEFT = "name_left"
+    NAME_BESIDE = "name_beside"
     NUMBER_LEFT = "number_left"
     TIMEOUT = "timeout"
     ERROR = "error"
@@ -36,7 +37,7 @@ class Reason(StrEnum):
 
 MAXIMUM_UNKNOWN_SHARE = 0.25
 """A text of which more letters than this are unknown words is in no French that the rules were written for."""
-_FEWEST_WORDS = 12
+_FEWEST_LETTERS = 40
 _LONG_DIGITS = re.compile(r"(?<![\d.,])\d{5,}(?!\s?(?:€|euros?|eur)\b)")
 _MOJIBAKE = re.compile(r"Ã[\x80-\xbf©¨ª«§¢´]|â€|\ufffd|[\ud800-\udfff]|[\ue000-\uf8ff]")
 _CUT = "\x02"
@@ -76,13 +77,57 @@ def reasons(text: str, spans: tuple[Span, ...], record: Known | None, lexicon: L
     found = {reason for token in TOKEN.findall(left) if (reason := _word(token, lexicon))}
     if _LONG_DIGITS.search(left) or "@" in left:
         found.add(Reason.NUMBER_LEFT)
-    unknown = sum(span.end - span.start for span in spans if span.label == Label.UNKNOWN)
+    unknown = sum(_unknown_letters(text[span.start : span.end], lexicon) for span in spans if span.label in NAMES)
     letters = sum(span.end - span.start for span in spans) + len(left)
-    if unknown > MAXIMUM_UNKNOWN_SHARE * max(letters, 1) and unknown > _FEWEST_WORDS:
+    if unknown > MAXIMUM_UNKNOWN_SHARE * max(letters, 1) and unknown > _FEWEST_LETTERS:
         found.add(Reason.MANY_UNKNOWN_WORDS)
-    if record is not None and identifies(left, record):
+    if record is None:
+        found |= _doubts(left, lexicon)
+    elif identifies(left, record):
         found.add(Reason.RECORD_IDENTIFIER)
     return tuple(sorted(found))
+
+
+_UNSUSPECTED = (
+    Is.FUNCTION | Is.CAPITALISED | Is.ACRONYM | Is.DRUG | Is.EPONYM | Is.CUED_EPONYM | Is.MONTH | Is.CIVILITY | Is.ROLE
+    | Is.NAMING | Is.FACILITY | Is.STREET | Is.EMPLOYER | Is.VERB
+)  # fmt: skip
+_NO_NAME_ENDING = re.compile(r"(?:ment|[st]ion|logie|ments|[st]ions)$")
+_TOUCHES_BEFORE = re.compile(rf"{_CUT}[ ,\-]{{0,2}}$")
+_TOUCHES_AFTER = re.compile(rf"[ ,\-]{{0,2}}{_CUT}")
+_FOUR_DIGITS = re.compile(
+    r"(?<![\d.,/:\-])\d{4}(?![\d.,/:\-]|[ ]?(?:€|euros?|mg|ml|ui|kcal|g|m|km|h|pas|j|jours?|%)\b)"
+)
+
+
+def _doubts(left: str, lexicon: Lexicon) -> set[Reason]:
+    """Without a record nobody says who is named: what only might be a name or a number withholds too.
+
+    A capital word of the vocabulary is suspect where it touches a mask, or stands alone at the head of a line: names
+    that are words (`Marteau, né le ...`) stand so. So is a number of four digits without unit.
+    """
+    found = {Reason.NUMBER_LEFT} if _FOUR_DIGITS.search(left) else set()
+    for match in TOKEN.finditer(left):
+        word = match.group()
+        kind = lexicon(word)
+        if (
+            len(word) < 3
+            or not kind & (Is.TITLE | Is.CAPS)
+            or kind & _UNSUSPECTED
+            or _NO_NAME_ENDING.search(word.lower())
+        ):
+            continue
+        start, end = match.span()
+        heads = (start == 0 or left[start - 1] == "\n") and left[end : end + 1] in (",", "\n", "")
+        if heads or _TOUCHES_BEFORE.search(left, max(0, start - 3), start) or _TOUCHES_AFTER.match(left, end):
+            found.add(Reason.NAME_BESIDE)
+    return found
+
+
+def _unknown_letters(masked: str, lexicon: Lexicon) -> int:
+    """Letters of words in lower case that are neither French nor a name."""
+    known = READABLE | NAME
+    return sum(len(word) for word in TOKEN.findall(masked) if lexicon(word) & Is.LOWER and not lexicon(word) & known)
 
 
 def _word(token: str, lexicon: Lexicon) -> Reason | None:

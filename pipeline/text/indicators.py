@@ -1,8 +1,8 @@
 """Coded indicators: which obstacles, actions and themes of a closed list a narrative speaks of, and how.
 
-A text becomes words without accents or case; patterns of `indicators.toml` find mentions and the words that deny, plan or
-close them; each mention is judged inside its clause (the reach of a negation ends with the clause, as in NegEx: Chapman
-et al. 2001, J Biomed Inform 34:301). What comes out is codes, never words of the text.
+A text becomes words without accents or case; patterns of `indicators.toml` find mentions and the words that deny, plan
+or close them; each mention is judged inside its clause (the reach of a negation ends with the clause, as in NegEx:
+Chapman et al. 2001, J Biomed Inform 34:301). What comes out is codes, never words of the text.
 
 Cost is linear in the length of the text: a word is looked up once, a pattern looks at most a few words ahead.
 """
@@ -20,13 +20,11 @@ from functools import cache, lru_cache
 from itertools import pairwise, product
 from pathlib import Path
 
-import pyarrow as pa
-
 from pipeline.tables.codes import MEASURE, RISK_REASON
 
 MAX_CHARACTERS = 20_000
 REACH = 10  # words from a cue to the mention it bears on
-GAP = 4  # words that `..` may stand for
+GAP = 5  # words that `..` may stand for
 STOP_LOOKING_BACK = 4  # words between a denial and the word that says a difficulty is over
 CORRECTED = 7  # letters from which a word of the lists is recognised with a swapped or doubled letter
 LONG = 10  # ... and with any one slip
@@ -44,14 +42,17 @@ TURNS = frozenset(
 )  # fmt: skip
 CONNECTORS = frozenset(
     {
-        "de", "d", "du", "des", "la", "le", "les", "l", "un", "une", "et", "ou", "a", "au", "aux", "en", "son", "sa", "ses",
-        "leur", "leurs", "par", "pour", "avec", "avoir", "ce", "cette", "ces", "m", "s", "se", "ne", "n", "que", "qu", "y",
+        "de", "d", "du", "des", "la", "le", "les", "l", "un", "une", "et", "ou", "a", "au", "aux", "en", "son", "sa",
+        "ses", "leur", "leurs", "par", "pour", "avec", "avoir", "ce", "cette", "ces", "m", "s", "se", "ne", "n", "que",
+        "qu", "y",
     }
 )  # fmt: skip
-_MENTIONS = frozenset({"obstacle", "action", "beside", "fine", "leads"})
-_PRECEDENCE = {**dict.fromkeys({*_MENTIONS, "neutral"}, 0), "void": 1, "open": 1, "not_yet": 1}
-_ON_ACTIONS = frozenset({"refused", "refused_it", "again", "done", "applied", "planned", "open", "not_yet"})
+_MENTIONS = frozenset({"obstacle", "action", "beside", "fine", "leads", "held"})
+_PRECEDENCE = {**dict.fromkeys({*_MENTIONS, "neutral"}, 0), "void": 1, "open": 1, "not_yet": 1, "verb": 3}
+_ON_ACTIONS = frozenset({"refused", "refused_it", "again", "done", "applied", "planned", "open", "not_yet", "unable"})
 _APPOSED = frozenset({"refused", "refused_it", "done", "applied", "planned", "over"})
+PROSPECTS = frozenset({"therapeutic_part_time", "post_adaptation", "redeployment"})
+"""Actions that a report names bare when it prescribes them, not when they are carried out."""
 APPLICATIONS = frozenset({"disabled_worker_application", "invalidity_application", "financial_aid"})
 DENIED_ACTION = frozenset({"non", "aucun", "aucune", "neant", "0", "refus", "ras"})
 _TOKEN = re.compile(
@@ -63,8 +64,6 @@ _WRAPPED = re.compile(r"(?<=[^.;!?:\s])[ \t]{0,20}\r?\n[ \t]{0,20}(?=[a-zà-öø
 _LIGATURES = str.maketrans(
     {"œ": "oe", "æ": "ae", "’": "'", "–": "-", "—": "-", "→": ">", "\u2011": "-", "\u00ad": None}
 )
-
-
 _REPORTED = {code.code: (code.label_fr, code.label_en) for code in (*MEASURE, *RISK_REASON)}
 """Labels of codes that reports also tick: they are declared there."""
 
@@ -185,7 +184,7 @@ class Codebook:
         self.themes_of: defaultdict[str, list[str]] = defaultdict(list)
         for family in Family:
             for code, entry in _entries(content, family):
-                for kind in ("says", "beside", "fine", "leads"):
+                for kind in ("says", "beside", "fine", "leads", "held"):
                     self._add(str(entry.get(kind, "")), family if kind == "says" else kind, code)
                 sources = entry.get("from", [])
                 for source in sources if isinstance(sources, list) else []:
@@ -258,7 +257,7 @@ class Codebook:
         return near
 
     def find(self, tokens: list[str]) -> tuple[list[_Found], set[str]]:
-        """Patterns present in a sentence, and themes; of patterns that share words a mention stays, then the longest."""
+        """Patterns present in a sentence, and themes; where patterns share words, mentions first, then the longest."""
         words = [self._look_up(token) for token in tokens]
         found = []
         for position, here in enumerate(words):
@@ -286,9 +285,8 @@ class Codebook:
         by_cues: set[int] = set()
         kept = []
         for one in found:
-            if (
-                one.pattern.code or one.pattern.kind == "neutral"
-            ):  # the same words may say two things ("aide alimentaire"); other overlaps give way
+            if one.pattern.code or one.pattern.kind == "neutral":
+                # The same words may say two things ("aide alimentaire"); other overlaps give way.
                 if any(by_mentions.get(position, one.at) != one.at for position in one.at):
                     continue
                 by_mentions |= dict.fromkeys(one.at, one.at)
@@ -302,9 +300,8 @@ class Codebook:
                 if one.pattern.kind not in _ON_ACTIONS and any(position in by_mentions for position in one.at):
                     if one.pattern.kind != "absent":
                         continue
-                    one = _Found(
-                        replace(one.pattern, kind="absent_for_actions"), one.at
-                    )  # "aucun poste de reclassement"
+                    # "Aucun poste de reclassement": a difficulty, and an action denied.
+                    one = _Found(replace(one.pattern, kind="absent_for_actions"), one.at)
             if one.pattern.kind != "neutral":
                 kept.append(one)
         return sorted(kept, key=lambda one: (one.start, one.end, one.pattern.kind, one.pattern.code)), themes
@@ -384,6 +381,7 @@ def codes(text: str) -> dict[str, Status]:
         themes |= spoken_of
         clauses = _clauses(tokens, found)
         said: list[tuple[str, Status]] = []
+        fine: set[str] = set()
         for number, clause in enumerate(clauses):
             actions = [m for m in clause.mentions if book.family[m.pattern.code] is Family.ACTION]
             if last_action and not actions:
@@ -394,46 +392,15 @@ def codes(text: str) -> dict[str, Status]:
                 themes.update(book.themes_of.get(mention.pattern.code, ()) if judged is not None else ())
                 if judged is not None:
                     said.append((mention.pattern.code, judged))
+                if mention.pattern.kind == "fine" and judged is Status.NEGATED:
+                    fine.add(mention.pattern.code)
             if actions:
                 last_action = actions[-1].pattern.code
-        fine = {
-            mention.pattern.code for clause in clauses for mention in clause.mentions if mention.pattern.kind == "fine"
-        }
         for code, judged in said:
             if status.get(code) is not Status.PRESENT and not (code in fine and judged is Status.PRESENT):
                 status[code] = judged
     status |= dict.fromkeys(themes, Status.PRESENT)
     return {indicator.code: status[indicator.code] for indicator in book.indicators if indicator.code in status}
-
-
-def indicators(texts: pa.Table) -> pa.Table:
-    """Codes of many narratives, for the restricted zone: one row per report and code.
-
-    Args:
-        texts: columns `report_number` (any type without duplicates) and `narrative` (text, may be null).
-
-    Returns:
-        Columns `report_number` (as given), `family`, `code`, `status`; sorted by report, then by code in the order of
-        the codebook.
-    """
-    numbers = texts["report_number"].combine_chunks()
-    rank = {indicator.code: i for i, indicator in enumerate(codebook().indicators)}
-    reports, found, statuses = [], [], []
-    for position, narrative in enumerate(texts["narrative"].to_pylist()):
-        for code, status in codes(narrative or "").items():
-            reports.append(position)
-            found.append(code)
-            statuses.append(str(status))
-    coded = pa.table(
-        {
-            "report_number": numbers.take(pa.array(reports, pa.int64())),
-            "family": pa.array([str(codebook().family[code]) for code in found], pa.string()),
-            "code": pa.array(found, pa.string()),
-            "status": pa.array(statuses, pa.string()),
-            "rank": pa.array([rank[code] for code in found], pa.int64()),
-        }
-    )
-    return coded.sort_by([("report_number", "ascending"), ("rank", "ascending")]).drop_columns(["rank"])
 
 
 def _sentences(text: str) -> Iterator[list[str]]:
@@ -480,19 +447,20 @@ def _clauses(tokens: list[str], found: list[_Found]) -> list[_Clause]:
         words = set(range(clause.start, clause.end)) - {at for one in clause.mentions for at in one.at}
         strange = [position for position in words if tokens[position] not in CONNECTORS]
         deciding = [cue for cue in clause.cues if cue.pattern.kind not in {"problem", "void"}]
-        clause.completes = not any(one.pattern.kind in {"action", "leads"} for one in clause.mentions)
+        clause.completes = not any(one.pattern.kind in {"action", "leads", "held"} for one in clause.mentions)
         clause.list_item = bool(clause.mentions) and not deciding and len(strange) <= 2
     led = {0} if any(cue.pattern.kind in _APPOSED for cue in clauses[0].cues) else set()  # groups with a cue so far
     for previous, clause in pairwise(clauses):
-        apposed = clause.completes and any(
-            cue.start <= clause.start + 1 and cue.pattern.kind in _APPOSED for cue in clause.cues
-        )
+        apposing = _APPOSED if not clause.mentions else {"refused", "refused_it"} if clause.completes else frozenset()
+        apposed = any(cue.start <= clause.start + 2 and cue.pattern.kind in apposing for cue in clause.cues)
         if clause.opened_by == ")" and clause.completes:  # "l'essai (deux semaines) est refusé"
             before = clauses.index(clause)
             clause.group = clauses[max((i for i in range(before) if clauses[i].opened_by == "("), default=1) - 1].group
             continue
         continued = previous.list_item and not (previous.group in led and clause.cues)
-        linked = clause.opened_by in LISTING and (clause.list_item or continued or apposed)
+        # Nobody lists a thing twice: "pas de douleur au repos, douleur à l'effort".
+        again = {one.pattern.code for one in clause.mentions} & {one.pattern.code for one in previous.mentions}
+        linked = clause.opened_by in LISTING and not again and (clause.list_item or continued or apposed)
         clause.group = previous.group if linked else previous.group + 1
         if any(cue.pattern.kind in _APPOSED for cue in clause.cues):
             led.add(clause.group)
@@ -500,22 +468,21 @@ def _clauses(tokens: list[str], found: list[_Found]) -> list[_Clause]:
 
 
 def _judge(book: Codebook, mention: _Found, number: int, clauses: list[_Clause], tokens: list[str]) -> Status | None:
-    """Status of one mention; None when it is none after all (only feared, or a word of the domain without difficulty)."""
+    """Status of one mention; None when it is none after all (feared, or a word of the domain without difficulty)."""
     own = clauses[number]
     group = [clause for clause in clauses if clause.group == own.group]
     decided = any(cue.pattern.kind in _ON_ACTIONS for cue in own.cues)
-    heading = [] if decided else _heading(number, clauses)
-    cues = [cue for clause in group for cue in clause.cues] + [cue for cue in heading if cue not in own.cues]
-    here = _Bearing(mention, own, cues, heading)
-    here.after = [cue for clause in group if not clause.mentions for cue in clause.cues]
+    here = _Bearing(mention, own, group, [] if decided else _heading(number, clauses))
     value = _value(mention, number, clauses)
     first = tokens[value.start] if value is not None and value.start < value.end else ""
     if book.family[mention.pattern.code] is Family.ACTION:
         return Status.NEGATED if first in DENIED_ACTION else _judge_action(here, value)
     opening = {cue.pattern.kind for cue in value.cues if cue.start == value.start} if value is not None else set()
-    if mention.pattern.kind == "fine" or first in DENIED_ACTION or opening & {"nil", "absent", "not_so"}:
+    if mention.pattern.kind == "fine":  # "n'est pas bien entourée"
+        return Status.PRESENT if here.forward("not", "not_so", "not_yet", "absent", crossing=False) else Status.NEGATED
+    if first in DENIED_ACTION or opening & {"nil", "absent", "not_so"}:
         return Status.NEGATED
-    if here.forward("clear"):
+    if here.forward("clear") or tokens[mention.end + 1 : own.end] in (["ok"], ["ras"], ["non"]):
         return Status.NEGATED
     if mention.pattern.kind == "beside" and not here.any("problem"):
         return None
@@ -541,11 +508,19 @@ def _heading(number: int, clauses: list[_Clause]) -> list[_Found]:
 
 
 class _Bearing:
-    """Which cues bear on a mention."""
+    """Which cues bear on a mention.
 
-    def __init__(self, mention: _Found, own: _Clause, cues: list[_Found], heading: list[_Found]) -> None:
-        self.mention, self.own, self.cues, self.heading = mention, own, cues, heading
-        self.after: list[_Found] = []
+    Args:
+        mention: what is judged.
+        own: its clause.
+        group: the clauses whose cues may reach it, its own among them.
+        heading: cues that reach it from any distance.
+    """
+
+    def __init__(self, mention: _Found, own: _Clause, group: list[_Clause], heading: list[_Found]) -> None:
+        self.mention, self.own, self.heading = mention, own, heading
+        self.cues = [cue for clause in group for cue in clause.cues] + [cue for cue in heading if cue not in own.cues]
+        self.after = [cue for clause in group if not clause.mentions for cue in clause.cues]
 
     def _within(self, cue: _Found) -> bool:
         return self.own.start <= cue.start < self.own.end
@@ -596,6 +571,7 @@ def _denied_obstacle(here: _Bearing) -> bool:
         over = over or not against
     return (
         over
+        or bool(here.forward("settled", crossing=False))
         or any(cue not in spent for cue in here.forward("absent"))
         or any(cue not in spent for cue in here.forward("not", "not_so", crossing=False))
         or any(cue not in spent for cue in here.backward("not_so"))
@@ -605,9 +581,11 @@ def _denied_obstacle(here: _Bearing) -> bool:
 def _judge_action(here: _Bearing, value: _Clause | None) -> Status | None:
     if here.any("open", "not_yet", "again"):
         return Status.PLANNED
+    if here.mention.pattern.kind == "held":
+        return Status.PRESENT
     condition = here.forward("if", crossing=False)
     denied = here.forward("absent") or here.forward("absent_for_actions", crossing=False) or here.any("not")
-    if denied or here.any("refused", "refused_it", "not_so"):
+    if denied or here.any("refused", "refused_it", "not_so") or here.forward("unable", crossing=False):
         return None if condition else Status.NEGATED
     if condition or here.mention.pattern.kind == "leads":
         return Status.PLANNED
@@ -616,5 +594,10 @@ def _judge_action(here: _Bearing, value: _Clause | None) -> Status | None:
         kind = next(
             (cue.pattern.kind for cue in value.cues if cue.pattern.kind in {"done", "planned", "applied"}), None
         )
-    asked_for = kind == "planned" or (kind == "applied" and here.mention.pattern.code not in APPLICATIONS)
+    if kind is None and here.any("meeting"):  # an appointment named bare is to come
+        return Status.PLANNED
+    code = here.mention.pattern.code
+    asked_for = (
+        kind == "planned" or (kind == "applied" and code not in APPLICATIONS) or (kind is None and code in PROSPECTS)
+    )
     return Status.PLANNED if asked_for else Status.PRESENT

@@ -63,7 +63,7 @@ _SUFFIXES = re.compile(
     r"plegie|metrie|eux|iser|eraient|erait|eront|assent|issent|aient)$"
 )
 _SURE_SUFFIXES = re.compile(
-    r"(?:[ts]ions?|logie|logique|pathie|scopie|graphie|therapie|ectomie|otomie|plastie|emie|urie|algies?|isme)$"
+    r"(?:[ts]ions?|[a-z]{4}ement|logie|logique|pathie|scopie|graphie|therapie|ectomie|otomie|plastie|emie|urie|algies?|isme)$"
 )
 _CUES = (
     Is.MONTH | Is.NUMERAL | Is.CIVILITY | Is.ROLE | Is.NAMING | Is.FACILITY | Is.EMPLOYER | Is.STREET | Is.WEAK_STREET
@@ -73,6 +73,10 @@ CAPITAL = Is.TITLE | Is.CAPS | Is.SINGLE
 READABLE = Is.WORD | Is.FUNCTION | Is.CAPITALISED | Is.ACRONYM | Is.DRUG | Is.EPONYM | Is.MONTH
 
 WEEKDAYS = frozenset(["lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"])
+_PREFIXES = re.compile(
+    r"(?:anti|auto|cardio|contre|co|dis|electro|endo|extra|gastro|hemi|hyper|hypo|im|inter|intra|in|ir|micro|multi|neuro|non|para|peri|"
+    r"pluri|poly|post|pre|psycho|radio|sub|super|tele|trans|ultra|re)(?=[a-z]{4})"
+)
 _SHORTEST_DERIVED = 8
 _DRUG_SUFFIXES = re.compile(
     r"(?:mab|nib|pril|sartan|olol|statine|prazole|zepam|triptyline|oxacine|cilline|mycine|parine|gliptine|cycline|"
@@ -311,9 +315,17 @@ class Lexicon:
             shape = Is.TITLE
         if not folded.isascii() or not folded.isalpha():
             return kind | shape | Is.FOREIGN | Is.LOOK
-        if not kind & Is.WORD and len(folded) >= _SHORTEST_DERIVED and not kind & (Is.FIRST | Is.SURNAME | Is.TOWN):
-            suffixes = _SUFFIXES if shape is Is.LOWER else _SURE_SUFFIXES
-            if suffixes.search(folded) or (len(folded) > 5 and _DRUG_SUFFIXES.search(folded)):
-                kind |= Is.WORD
+        if not kind & (Is.WORD | NAME) and self._derived(folded, shape):
+            kind |= Is.WORD
         plain = shape is Is.LOWER and kind & Is.WORD and not kind & _CUES
         return kind | shape | (0 if plain else Is.LOOK)
+
+    def _derived(self, folded: str, shape: int) -> bool:
+        """Whether a word is formed from the vocabulary by the rules of French: a learned suffix or prefix."""
+        if len(folded) < _SHORTEST_DERIVED:
+            return False
+        suffixes = _SUFFIXES if shape == Is.LOWER else _SURE_SUFFIXES
+        if suffixes.search(folded) or _DRUG_SUFFIXES.search(folded):
+            return True
+        prefix = _PREFIXES.match(folded) if shape == Is.LOWER else None
+        return prefix is not None and bool(self.words.get(folded[prefix.end() :], 0) & Is.WORD)

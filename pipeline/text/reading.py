@@ -21,11 +21,11 @@ UPPER = "".join(c for c in _LATIN if unicodedata.category(c) in ("Lu", "Lt"))
 LOWER = "".join(c for c in _LATIN if unicodedata.category(c) in ("Ll", "Lo", "Lm"))
 TOKEN = re.compile(rf"[{UPPER}]+(?![{LOWER}])|[{UPPER}]?[{LOWER}]+|[0-9]+|[^\W\d_{UPPER}{LOWER}]+")
 TOKENS_APART = re.compile(f"({TOKEN.pattern})")
-_SENTENCE = re.compile(r"[.!?:;\n•·*\"«»(\[|]|^\s*-|- $")
+_SENTENCE = re.compile(r"[.!?:;\n•·*\"«»(\[|]|(?:^|\n)\s*-\s|- $")
 _ABBREVIATED = frozenset(
     ["m", "mr", "mme", "mlle", "mm", "mrs", "dr", "drs", "pr", "prs", "me", "st", "ste", "av", "bd", "tel"]
 )
-_PLAIN_GAP = re.compile(r"[ \n]{1,2}|[ ]?[-'&][ ]?|\.[ ]?-?|\.?[ ]?\n")
+_PLAIN_GAP = re.compile(r"|[ \n]{1,2}|[ ]?[-'&][ ]?|\.[ ]?-?|\.?[ ]?\n")
 _LIST_GAP = re.compile(r"[ ]?,[ ]")
 _CUE_GAP = re.compile(r"[ ]?[.:,]?[ :]{0,3}\n?[ ]{0,2}\(?")
 _LABEL_GAP = re.compile(r"[ ]?(?:\(?s\)|\(e\))?[ ]{0,2}[:=\-][ ]{0,3}\n?")
@@ -34,6 +34,7 @@ _DATE_GAP = re.compile(r"[ .\-/]{0,3}|\n")
 _LONGEST_NAME = 6
 _LONGEST_TAIL = 9
 _SPELT_RUN = 5
+_LONGEST_ABBREVIATION = 4
 _YEAR_UNITS = re.compile(
     r"[ ]?(?:€|euros?\b|mg\b|ml\b|g\b|kg\b|m\b|kcal\b|h\b|ui\b|mn\b|pas\b|f\b|francs?\b|%)", re.IGNORECASE
 )
@@ -55,6 +56,9 @@ _KEPT_AFTER_CIVILITY = frozenset(
         "juge",
     ]
 )
+_BETWEEN = frozenset(("a", "à", "au", "aux", "et", "en", "y", "sur", "sous"))
+"""Particles that join two names more often than they stand inside one."""
+_BEFORE_PERSONS = frozenset(["de", "par", "que", "avec", "pour", "chez", "à", "et", "entre", "selon", "contre"])
 _UNITS_AFTER_DIGITS = frozenset(["er", "ere", "eme", "e", "nd", "nde", "h", "g", "m", "l", "j", "s"])
 
 
@@ -107,7 +111,10 @@ class Reading:
     def spans(self) -> Iterator[Span]:
         """The findings; neighbouring tokens of one label are one span."""
         for i, (label, score) in self.marks.items():
-            yield Span(self.start[i], self.end[i], label, score)
+            end = self.end[i]
+            if self.kind[i] & Is.SINGLE and self.gaps[i + 1][:1] == ".":  # the point belongs to an initial
+                end += 1
+            yield Span(self.start[i], end, label, score)
         yield from self.extra
 
 
@@ -174,6 +181,8 @@ class _Reader:
             self._judge_lower(i, kind, word)
         elif kind & Is.TITLE:
             self._judge_title(i, kind)
+        elif kind & Is.SINGLE and self._stands_for_a_person(i):
+            self.mark(i, Label.PERSON, 0.4)
         elif kind & Is.CAPS:
             if kind & (Is.ACRONYM | Is.DRUG):
                 return
@@ -181,7 +190,10 @@ class _Reader:
                 self._name(i, kind)
             elif kind & (Is.EPONYM | Is.CUED_EPONYM) and self._eponym(i, kind):
                 return
-            elif not kind & READABLE:
+            elif kind & READABLE:
+                if not kind & (Is.FUNCTION | Is.CAPITALISED) and self._born(i):
+                    self.mark(i, Label.PERSON, 0.6)
+            else:
                 self.mark(i, Label.PERSON if len(word) > 3 else Label.UNKNOWN, 0.5)
 
     def _judge_lower(self, i: int, kind: int, word: str) -> None:
@@ -201,8 +213,31 @@ class _Reader:
             self._name(i, kind)
         elif not kind & READABLE:
             self.mark(i, Label.PERSON, 0.5)
-        elif not kind & (Is.FUNCTION | Is.CAPITALISED | Is.MONTH | Is.CIVILITY | Is.EPONYM) and not self.r.opens(i):
+        elif i and self._article(i - 1) and not kind & Is.FUNCTION:
+            self._cover([i - 1, i], 0.5)
+        elif not kind & (Is.FUNCTION | Is.CAPITALISED | Is.MONTH | Is.CIVILITY | Is.EPONYM) and (
+            not self.r.opens(i) or self._born(i)
+        ):
             self.mark(i, Label.PERSON, 0.35)
+
+    def _article(self, i: int) -> bool:
+        """Whether a token is a capital article inside a sentence: it opens a proper name (`à La Défense`)."""
+        return self.word[i] in ("La", "Le", "Les") and not self.r.opens(i) and self.r.gap(i + 1) == " "
+
+    def _stands_for_a_person(self, i: int) -> bool:
+        """Whether a lone capital follows a word that persons follow (`l'absence de K`)."""
+        before = i and self.word[i - 1] in _BEFORE_PERSONS and self.r.gap(i) in (" ", ' "', " « ")
+        numbered = i + 1 < self.n and self.kind[i + 1] & Is.DIGITS  # an article of law, a line, a stage
+        apart = self.r.gaps[i + 1][:1] not in ("'", "-", "")
+        return bool(before and not numbered and apart and self.word[i] not in "AY")
+
+    def _born(self, i: int) -> bool:
+        """Whether `né(e)` follows: what stands before it is a name."""
+        return (
+            i + 1 < self.n
+            and fold(self.word[i + 1]) in ("ne", "nee", "nes", "nees")
+            and self.r.gap(i + 1) in (" ", ", ", " (")
+        )
 
     def _name(self, i: int, kind: int) -> None:
         if kind & Is.FIRST:
@@ -282,18 +317,20 @@ class _Reader:
                     return
                 if j > begun and kind & Is.TITLE and kind & Is.FUNCTION and not kind & Is.PARTICLE:
                     return
-                if j == begun and kind & Is.FUNCTION and not kind & Is.PARTICLE and not kind & Is.CAPS:
+                if j > begun and kind & (Is.NAMING | Is.ROLE) and not kind & NAME:
+                    return
+                if j == begun and kind & Is.FUNCTION and not kind & (Is.PARTICLE | Is.CAPS | Is.SINGLE):
                     return
                 if j == begun and kind & Is.TITLE and kind & Is.ROLE and not kind & NAME:
                     return
-                if kind & Is.PARTICLE and kind & Is.FUNCTION:
+                if kind & Is.PARTICLE and kind & Is.FUNCTION and not (kind & Is.SINGLE and j == begun):
                     pending.append(j)
                 else:
                     self._cover([*pending, j], 0.85)
                     pending = []
-            elif kind & Is.PARTICLE:
+            elif kind & Is.PARTICLE or (len(self.word[j]) == 1 and self.r.gaps[j + 1] == "'"):
                 pending.append(j)
-            elif kind & Is.FUNCTION:
+            elif kind & Is.FUNCTION or (j == begun and "," in gap):
                 return
             elif j == begun or (pending and pending[0] == begun and len(pending) == j - begun):
                 plain = kind & Is.WORD and not kind & NAME
@@ -344,7 +381,7 @@ class _Reader:
                 Is.CIVILITY | Is.DIGITS | Is.STREET
             ):
                 break
-            if gap.strip() in (".", ":") and j > i + 1 and not (gap == "." and kind & CAPITAL):
+            if gap.strip() in (".", ":") and not (gap == "." and kind & CAPITAL) and (j > i + 1 or not self._short(i)):
                 break
             if kind & CAPITAL:
                 plain = 0
@@ -370,7 +407,12 @@ class _Reader:
                     break
         first = i + 1 if chez else i
         if last > i:
-            self._cover(list(range(first, last + 1)), 0.6, label)
+            self._cover(list(range(first, last + 1)), 0.82, label)
+            self._fill(first, last, label, 0.82)
+
+    def _short(self, i: int) -> bool:
+        """Whether a token may be an abbreviation, whose point ends no sentence."""
+        return len(self.word[i]) <= _LONGEST_ABBREVIATION
 
     def _number_before(self, i: int) -> int:
         """The first token of a street number right before token i, or i."""
@@ -417,6 +459,8 @@ class _Reader:
         while j < self.n and j - i <= _LONGEST_TAIL:
             gap, kind = self.r.gap(j), self.kind[j]
             if not _ADDRESS_GAP.fullmatch(gap) or ("," in gap and last > i):
+                break
+            if "." in gap and j == i + 1 and not self._short(i):
                 break
             if "\n" in gap and not self._goes_on(j, numbered and last == i):
                 break
@@ -467,7 +511,7 @@ class _Reader:
         following = self.kind[i + 1] if near else 0
         named = following & CAPITAL and not following & (Is.FUNCTION | Is.ACRONYM | Is.CAPITALISED)
         article = following & CAPITAL and following & Is.PARTICLE
-        if (size == 5 and (named or article or following & (Is.CAPS | Is.TITLE | Is.TOWN))) or (
+        if (size == 5 and (named or article or following & Is.TOWN)) or (
             size == 4 and (named or article) and not 1900 <= int(word) <= 2100
         ):
             self.mark(i, Label.POSTCODE, 0.8)
@@ -618,6 +662,13 @@ class _Reader:
                     self.mark(j, label, min(score, 0.5))
                     waiting.append(j)
                     done.add(j)
+        # A title is masked with its name: it tells the sex, and "Dr" a profession in a small town.
+        for i in [i for i in self.r.look if self.kind[i] & Is.CIVILITY and i not in marks]:
+            j = i + 1
+            while j < self.n and j not in marks and self.kind[j] & Is.PARTICLE and j - i < 3:
+                j += 1
+            if j < self.n and j in marks and marks[j][0] is Label.PERSON and _CUE_GAP.fullmatch(self.r.gap(i + 1)):
+                self._cover(list(range(i, j)), 0.5)
         # Particles in lower case between two names.
         for i in sorted(marks):
             j = i + 1
@@ -637,18 +688,19 @@ class _Reader:
                 and self.r.gap(j) in (" ", "-", "'")
             ):
                 inside = [self.word[k] for k in range(i + 1, j)]
-                if inside not in (["a"], ["au"], ["et"], ["en"], ["y"]) or self.r.gap(i + 1) == "-":
+                if self.r.gap(i + 1) == "-" or not _BETWEEN.intersection(inside):
                     self._cover(list(range(i + 1, j)), 0.4, marks[i][0])
 
     def _belongs(self, i: int, j: int, gap: str) -> bool:
         """Whether token j, next to the covered token i, is part of the same name."""
         kind, mine = self.kind[j], self.kind[i]
-        if gap == "-" and not kind & Is.FUNCTION:
-            return bool(mine & CAPITAL) and (bool(kind & CAPITAL) or not kind & Is.ACRONYM)
         if gap == "-":
-            return bool(mine & CAPITAL) and (kind & CAPITAL != 0 or bool(kind & Is.PARTICLE))
+            named = kind & (CAPITAL | Is.PARTICLE) or not kind & Is.FUNCTION
+            return bool(named and mine & (CAPITAL | Is.PARTICLE))
         if gap == "":
             return bool(kind & CAPITAL)
+        if kind & Is.LOWER and kind & (Is.FIRST | Is.SURNAME):
+            return gap == " " and self.marks[i][0] is Label.PERSON and self.marks[i][1] >= 0.5
         if not kind & CAPITAL or not mine & CAPITAL:
             return False
         if kind & Is.SINGLE:
@@ -657,10 +709,11 @@ class _Reader:
             return bool(kind & Is.TITLE)
         if gap not in (" ", "  ", ". "):
             return False
-        if kind & (Is.CIVILITY | Is.ACRONYM | Is.CAPITALISED | Is.ROLE | Is.NAMING | Is.DRUG | Is.EPONYM):
+        unnamed = Is.CIVILITY | Is.ACRONYM | Is.CAPITALISED | Is.ROLE | Is.NAMING | Is.DRUG | Is.EPONYM
+        if kind & unnamed and not kind & (Is.FIRST | Is.SURNAME):
             return False
         if kind & Is.FUNCTION:
-            return bool(j < i and kind & Is.PARTICLE and gap != ". " and (kind & Is.CAPS or not self.r.opens(j)))
+            return bool(j < i and kind & Is.PARTICLE and gap != ". " and self.word[j].lower() not in _BETWEEN)
         if gap == ". ":
             return False
         if kind & Is.TITLE and self.r.opens(j) and j < i:

@@ -67,8 +67,10 @@ class Span(NamedTuple):
 
 
 NAMES = frozenset((Label.PERSON, Label.TOWN, Label.FACILITY, Label.EMPLOYER, Label.UNKNOWN))
-"""Labels of proper names: parts of one hyphenated name may bear several."""
-JOINTS = frozenset(" -'.,\n\t")
+"""Labels of proper names: the parts of one name may bear several."""
+_LONGEST_ABBREVIATION = 3
+HYPHENS = frozenset(("-", "'", "-\n", "\n-"))
+JOINTS = frozenset(" -',\n\t")
 """Characters that do not part two findings of one kind (at most two of them)."""
 
 
@@ -76,20 +78,27 @@ def union(found: Iterable[Span], text: str) -> tuple[Span, ...]:
     """Disjoint spans that cover every finding; each bears the label of its best-scored member.
 
     Nothing is ever dropped: overlapping spans grow together, and neighbours of one label parted by at most two joints
-    become one, as do the parts of a hyphenated name. Linear but for the sort.
+    become one, as do neighbouring parts of a proper name. Linear but for the sort.
     """
     merged: list[Span] = []
     for span in sorted(found):
         if merged:
             last = merged[-1]
             gap = text[last.end : span.start]
-            alike = span.label == last.label and len(gap) <= 2 and all(character in JOINTS for character in gap)
-            if span.start < last.end or alike or (gap in ("-", "'") and {span.label, last.label} <= NAMES):
+            if span.start < last.end or _one_name(last, span, gap):
                 best = last if last.score >= span.score else span
                 merged[-1] = Span(last.start, max(last.end, span.end), best.label, best.score)
                 continue
         merged.append(span)
     return tuple(merged)
+
+
+def _one_name(left: Span, right: Span, gap: str) -> bool:
+    if left.label == right.label:
+        short = left.end - left.start <= _LONGEST_ABBREVIATION and gap in (".", ". ")
+        return short or (len(gap) <= 2 and all(character in JOINTS for character in gap))
+    labels = {left.label, right.label}
+    return labels <= NAMES and (gap == " " or gap in HYPHENS)
 
 
 def masked(text: str, spans: Iterable[Span]) -> str:

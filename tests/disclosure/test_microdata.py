@@ -163,13 +163,15 @@ def test_whatever_the_table_and_its_hierarchies_nobody_is_lost_and_every_class_o
 
 def one_recoding(result, hierarchies) -> bool:
     """Whether every row not wholly masked holds values of the level said, and few enough are masked."""
-    at_level = {n: {path[result.levels[n]] for path in h.paths.values()} for n, h in hierarchies.items()}
-    rows = [tuple(row.values()) for row in result.table.select(list(hierarchies)).to_pylist()]
-    masked = sum(all(value == "*" for value in row) for row in rows)
+    telling = {name: h for name, h in hierarchies.items() if len(h.leaves) > 1}
+    at_level = {name: {path[result.levels[name]] for path in h.paths.values()} for name, h in telling.items()}
+    rows = [tuple(row.values()) for row in result.table.select(list(telling)).to_pylist()] if telling else []
     told = [row for row in rows if any(value != "*" for value in row)]
-    top = all(result.levels[name] == h.levels - 1 for name, h in hierarchies.items())
-    return all(value in at_level[name] for row in told for name, value in zip(hierarchies, row, strict=True)) and (
-        top or any(len(h.leaves) == 1 for h in hierarchies.values()) or masked <= 0.05 * len(rows)
+    top = all(result.levels[name] == h.levels - 1 for name, h in telling.items())
+    return (
+        all(value in at_level[name] for row in told for name, value in zip(telling, row, strict=True))
+        and len(rows) - len(told) == result.suppressed
+        and (top or result.suppressed <= 0.05 * len(rows))
     )
 
 

@@ -38,12 +38,13 @@ def test_each_asset_follows_the_one_before_as_in_the_story(specs: dict[str, dg.A
     assert drawn == {
         "deliveries": ("ingest", []),
         "pseudonymised": ("pseudonymise", ["deliveries"]),
+        "texts": ("pseudonymise", ["pseudonymised"]),
         "leaves": ("leave", ["pseudonymised"]),
         "cohort": ("cohort", ["leaves"]),
         "matches": ("matching", ["cohort"]),
         "outcomes": ("outcomes", ["matches"]),
         "effects": ("outcomes", ["outcomes"]),
-        "anonymised": ("anonymise", ["effects"]),
+        "anonymised": ("anonymise", ["effects", "texts"]),
         "release": ("publish", ["anonymised"]),
     }
 
@@ -86,12 +87,13 @@ def test_no_step_is_tried_again_by_itself(definitions: dg.Definitions) -> None:
 
 def test_schema_quality_and_privacy_block_while_balance_and_placebo_withhold(checks: list[dg.AssetCheckSpec]) -> None:
     found = {(spec.asset_key.to_user_string(), spec.name): spec.blocking for spec in checks}
-    past_the_border = ("pseudonymised", "leaves", "cohort", "matches", "outcomes", "effects", "anonymised")
+    past_the_border = ("pseudonymised", "texts", "leaves", "cohort", "matches", "outcomes", "effects", "anonymised")
     assert found == {
         **{(asset, "no_identifier"): True for asset in past_the_border},
-        **{(asset, "schema"): True for asset in ("deliveries", *past_the_border[:5])},
+        **{(asset, "schema"): True for asset in ("deliveries", *past_the_border[:6])},
         ("deliveries", "accounting"): True,
         ("deliveries", "quarantined_share"): True,
+        ("texts", "no_record_identifier"): True,
         ("anonymised", "small_counts"): True,
         ("anonymised", "microdata_classes"): True,
         ("anonymised", "rounded_counts"): True,
@@ -110,7 +112,7 @@ def test_every_privacy_check_is_blocking() -> None:
 
     declared = [value for value in vars(privacy).values() if isinstance(value, dg.AssetChecksDefinition)]
     specs = [spec for check in declared for spec in check.check_specs]
-    assert len(specs) == 15
+    assert len(specs) == 17
     assert all(spec.blocking for spec in specs)
 
 

@@ -49,7 +49,7 @@ def test_a_column_kept_from_the_inputs_keeps_its_type_mark_and_codes() -> None:
 
 def test_every_table_has_its_step_its_labels_and_declared_keys() -> None:
     assert len({table.name for table in INTERMEDIATE}) == len(INTERMEDIATE)
-    assert {table.step for table in INTERMEDIATE} == {"pseudonymise", "leave", "cohort", "matching", "outcomes"}
+    assert {table.step for table in INTERMEDIATE} == {"pseudonymise", "text", "leave", "cohort", "matching", "outcomes"}
     for table in INTERMEDIATE:
         assert table in of_step(str(table.step))
         assert table.stage == "intermediate"
