@@ -30,6 +30,7 @@ from pipeline.tables.published import PUBLISHED, published, suppressible
 Frame = pd.DataFrame
 ALL = "all"
 REASONS = frozenset(code.code for code in codes.SUPPRESSION)
+TOLD_TOGETHER = "other_sources"
 CLOSE = 1e-9
 """Relative distance up to which two figures are the same: they are stored as they were computed."""
 
@@ -219,7 +220,8 @@ def _savings(savings: Frame) -> Iterator[str]:
 def _labels(release: Figures) -> Iterator[str]:
     """Columns beside the figures that follow from the key or from this code."""
     sources = release["referral_sources"]
-    given = sources[sources["outside_article_56"].notna()]
+    # Small sources told together may be of both kinds.
+    given = sources[sources["outside_article_56"].notna() & (sources["source"] != TOLD_TOGETHER)]
     wrong = given["outside_article_56"].astype(bool) != given["source"].isin(OUTSIDE_ARTICLE_56)
     yield from _broken("referral_sources", given, wrong, "outside_article_56 is not that of the source")
     leaves = release["leaves"]
