@@ -142,6 +142,7 @@ class Disclosure(_Section):
     l: int = Field(ge=1)  # noqa: E741  the criterion's name
     rounding_base: int = Field(ge=1)
     dominance_share: Share
+    p_percent: float = Field(ge=0, le=100)
     days_rounding: int = Field(ge=1)
     euros_rounding: int = Field(ge=1)
 

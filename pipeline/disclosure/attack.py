@@ -18,7 +18,7 @@ from math import inf
 
 import numpy as np
 
-from pipeline.disclosure.tables import CountTable, Margin, round_counts
+from pipeline.disclosure.tables import CountTable, Link, Margin, round_counts
 
 Cell = tuple[tuple[str, ...], str]
 """(key of the row, measure)."""
@@ -233,7 +233,9 @@ def sums_of(table: CountTable, cells: Sequence[Cell]) -> Iterator[Sum]:
             parts_of_row = tuple((key, part) for part in row_sum.parts)
             if there.issuperset(((key, row_sum.total), *parts_of_row)):
                 yield Sum((key, row_sum.total), parts_of_row)
-    for link in table.links:
+    told = {Link((key, m), tuple((member, m) for member in listed)) for key, listed in table.pooled.items()
+            for m in measures}  # fmt: skip
+    for link in (*table.links, *sorted(told, key=lambda link: link.total)):
         if there.issuperset((link.total, *link.parts)):
             yield Sum(link.total, link.parts)
 
@@ -244,6 +246,8 @@ def _groups(
     groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[str, ...]]] = {}
     for key in keys:
         named = dict(zip(table.keys, key, strict=True))
+        if table.pool is not None and table.pool.holds(named[table.pool.over]):
+            continue
         if all(named[name] == code for name, code in codes.items()):
             continue
         total = tuple(codes.get(name, named[name]) for name in table.keys)

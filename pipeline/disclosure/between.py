@@ -145,12 +145,11 @@ def _effects(frames: Mapping[str, pd.DataFrame]) -> Iterator[Equality]:
             ("flow", key, "n_leaving"), ("impact", effect, f"n_{arm}"),
             "who is left is compared at the headline's horizon",
         )  # fmt: skip
-    weeks = _keys(frames.get("return_to_work_curve"), "return_to_work_curve")
     starts: dict[tuple[str, ...], Cell] = {}
-    for key in sorted(key for key in weeks if key[2] == "0"):
+    for key in sorted(_keys(frames.get("return_to_work_curve"), "return_to_work_curve")):
         cell: Cell = ("return_to_work_curve", key, "at_risk")
-        if starts.setdefault(key[:2], cell) != cell:
-            yield _same(starts[key[:2]], cell, "the events of an arm are followed in the same persons")
+        if starts.setdefault(key[:3], cell) != cell:
+            yield _same(starts[key[:3]], cell, "the events of an arm are followed in the same persons")
 
 
 def _keys(frame: pd.DataFrame | None, name: str) -> list[tuple[str, ...]]:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.disclosure.tables import CountTable, Link, Margin, Measure, RowSum, round_counts
+from pipeline.disclosure.tables import CountTable, Link, Margin, Measure, Pool, RowSum, Rules, round_counts
 from pipeline.tables.codes import ALLOWANCE_PARTS, OUTSIDE_ARTICLE_56
 from pipeline.tables.model import ARROW, Role
 from pipeline.tables.published import RELEASE, SUPPRESSED, published
@@ -129,7 +129,8 @@ def _strata_links(raw: pd.DataFrame) -> Iterator[Link]:
 def curve(name: str, raw: pd.DataFrame, k: int) -> CountTable:
     """Weekly curves: a point moves only where at least k persons of the arm have changed since the last one shown.
 
-    Expects `n_arm` (persons of the arm) and, for `on_leave_curve`, `n_persons` followed in the week.
+    Expects `n_arm` (persons of the arm) and, for `on_leave_curve`, `n_persons` followed in the week. The persons still
+    at risk are the same whatever the event: they are held on their own, and shown where an event's share is not.
     """
     raw = raw.copy().reset_index(drop=True)
     values = {
@@ -145,30 +146,36 @@ def curve(name: str, raw: pd.DataFrame, k: int) -> CountTable:
     for state, value in zip(states, values, strict=True):
         raw[state] = (raw[value] * raw["n_arm"]).round()
     raw["n_other"] = raw["n_arm"] - raw[list(states)].sum(axis=1)
-    behind = (followed, "n_arm", *states, "n_other")
-    raw[PRESET] = raw[PRESET].astype(object)
-    shown = [*values, "ci_low", "ci_high", *behind]
+    raw["n_told"] = 0
+    held = [*values, "ci_low", "ci_high", "n_arm", *states, "n_other"]
+    written = [*held, followed, "n_told"]
     for _, rows in raw.sort_values("week").groupby(groups, sort=True):
         listed = rows.to_dict("records")
-        _hold(listed, values, followed, shown, k)
-        raw.loc[rows.index, [*shown, PRESET]] = pd.DataFrame(listed, index=rows.index)[[*shown, PRESET]]
-    helpers = tuple(column for column in behind if column not in published(name).names)
+        _hold(listed, values, followed, held, k)
+        raw.loc[rows.index, written] = pd.DataFrame(listed, index=rows.index)[written]
+    behind = (followed, "n_arm", *states, "n_other")
+    helpers = tuple(column for column in (*behind, "n_told") if column not in published(name).names)
     return CountTable(
-        name, _frame(name, raw, helpers=helpers, preset=True), _keys(name), (Measure(followed),),
-        dependents=dict.fromkeys(_estimates(name), (followed,)), behind=behind, helpers=helpers, preset=PRESET,
+        name, _frame(name, raw, helpers=helpers, preset=True), _keys(name), (Measure(followed), Measure("n_told")),
+        dependents=dict.fromkeys(_estimates(name), (followed, "n_told")), behind=behind, helpers=helpers, preset=PRESET,
     )  # fmt: skip
 
 
 def _hold(points: list[dict[Any, Any]], values: tuple[str, ...], followed: str, columns: list[str], k: int) -> None:
     """Walk along one curve, week after week, holding each point until k persons have moved; changes the points.
 
-    A share is unsafe while it stands for 1 to k-1 persons, or leaves as few out: masked until it does not.
+    A share is unsafe while it stands for 1 to k-1 persons, or leaves as few out: masked until it does not. `n_told`,
+    the persons a point tells of, is then nobody.
     """
     shown: dict[str, Any] | None = None
+    still: float | None = None
     for point in points:
         if pd.notna(point[PRESET]):
             continue
         persons, base = point[followed], float(point["n_arm"])
+        if still is None or abs(persons - still) >= k:
+            still = persons
+        point[followed] = still
         counts = [float(point[column]) * base for column in values]
         # Persons of the arm the curve no longer follows have no say in the complement.
         if (
@@ -176,24 +183,23 @@ def _hold(points: list[dict[Any, Any]], values: tuple[str, ...], followed: str, 
             or 0 < base - counts[0] < k
             or any(0 < count < k for count in counts)
         ):
-            point[PRESET] = "primary"
             continue
-        if shown is not None:
-            moved = max(abs(point[column] - shown[column]) * base for column in values)
-            if moved < k or 0 < abs(persons - shown[followed]) < k:
-                point.update(shown)
-                continue
+        point["n_told"] = still
+        if shown is not None and max(abs(point[column] - shown[column]) * base for column in values) < k:
+            point.update(shown)
+            continue
         shown = {column: point[column] for column in columns}
 
 
-def savings(raw: pd.DataFrame, k: int, base: int, dominance: float) -> CountTable:
+def savings(raw: pd.DataFrame, rules: Rules, base: int) -> CountTable:
     """Euros: masked too where few persons have any, or one makes most of an amount.
 
     Expects `n_comparison` and `n_entered`, persons behind every figure; `n_paid_treated` and `n_paid_comparison`,
-    persons with the euros that a perimeter is told apart by (empty where that is everyone); and `largest_share`, of one
-    person in these euros. The parts of the allowances add up to them: they take the fewest persons and the largest
-    share among them, so that they are masked, held and opened together, and none is told by the others. Totals stand on
-    the persons as they are published: exact ones would tell how many they are.
+    persons with the euros that a perimeter is told apart by (empty where that is everyone); `largest_share`, of one
+    person in these euros; and `others_over_largest`, what all but the two largest hold over the largest. The parts of
+    the allowances add up to them: they take the fewest persons and the largest share among them, so that they are
+    masked, held and opened together, and none is told by the others. Totals stand on the persons as they are published:
+    exact ones would tell how many they are.
     """
     raw = raw.copy()
     helpers = ("n_comparison", "n_entered", "n_paid_treated", "n_paid_comparison")
@@ -202,10 +208,12 @@ def savings(raw: pd.DataFrame, k: int, base: int, dominance: float) -> CountTabl
     for name in ("n_paid_treated", "n_paid_comparison"):
         raw.loc[parts, name] = together[name].transform("min")
     raw.loc[parts, "largest_share"] = together["largest_share"].transform("max")
-    raw[PRESET] = _unsafe(raw[PRESET], (raw["largest_share"].fillna(0) > dominance).to_numpy())
+    raw.loc[parts, "others_over_largest"] = together["others_over_largest"].transform("min")
+    dominated = (raw["largest_share"] > rules.dominance) | (raw["others_over_largest"] < rules.p / 100)
+    raw[PRESET] = _unsafe(raw[PRESET], dominated.to_numpy())
     known = raw["n_persons"].notna().to_numpy()
     shown = np.full(len(raw), np.nan)
-    shown[known] = round_counts(raw.loc[known, "n_persons"].to_numpy(np.int64), base, k)
+    shown[known] = round_counts(raw.loc[known, "n_persons"].to_numpy(np.int64), base, rules.k)
     for amount in ("gross", "cost", "net"):
         raw[f"{amount}_total_eur"] = raw[f"{amount}_eur_per_person"] * shown
     measures = ("n_persons", *helpers)
@@ -310,7 +318,7 @@ def participant_profile(raw: pd.DataFrame, k: int) -> CountTable:
         ),
         rates={"share": ("n", "total")},
         wholes=_denominators(raw, keys, {"variable": ALL, "modality": ALL}), empty=_empty(raw, keys, somebody),
-        helpers=("total", "whole"),
+        pool=Pool("modality", "other_modalities"), helpers=("total", "whole"),
     )  # fmt: skip
 
 
@@ -327,7 +335,7 @@ def referral_sources(raw: pd.DataFrame, k: int) -> CountTable:
         (Measure("n", share_of="whole"),),
         margins=(Margin(("source",), {"source": ALL}), Margin(("quarter",), {"quarter": ALL})),
         rates={"share": ("n", "total")}, wholes=_denominators(raw, _keys("referral_sources"), {"source": ALL}),
-        helpers=("total", "whole"),
+        pool=Pool("source", "other_sources"), helpers=("total", "whole"),
     )  # fmt: skip
 
 
@@ -339,30 +347,44 @@ def delays(raw: pd.DataFrame, k: int) -> CountTable:
     )  # fmt: skip
 
 
-def measures(raw: pd.DataFrame, k: int, dominance: float) -> CountTable:
-    """A person has one status for each measure; a person has several measures, so measures do not add up."""
+def measures(raw: pd.DataFrame, k: int) -> CountTable:
+    """A person has one status for each measure; a person has several measures, so measures do not add up; costs do.
+
+    Expects the persons with a cost, their cost, and the largest and second largest of one person. Costs are cells: a
+    mean tells its cost to whoever knows how many have one.
+    """
     itself, everyone = raw["status"] == ALL, raw["measure"] == ALL
     total = raw["measure"].map(raw[itself].set_index("measure")["n"])
     persons = int(raw.loc[everyone & itself, "n"].sum())
-    dominated = raw["largest_cost"].fillna(0) > dominance * raw["total_cost"].fillna(0)
-    mean = (raw["total_cost"] / raw["n_cost"].where(raw["n_cost"] > 0)).where(~dominated)
+    some = raw["n_cost"] > 0
     # Persons without the measure: what its total leaves out of everyone.
     without = (persons - raw["n"]).where(itself & ~everyone)
-    raw = raw.assign(total=total, whole=_whole(total, itself, k), n_without=without, mean_cost_eur=mean)
+    raw = raw.assign(
+        total=total, whole=_whole(total, itself, k), n_without=without,
+        mean_cost_eur=(raw["total_cost"] / raw["n_cost"]).where(some),
+        **{f"{name}_cost": (raw[f"{name}_cost"] * 100).round().where(some) for name in ("total", "largest", "second")},
+    )  # fmt: skip
     keys = _keys("measures")
-    helpers = ("total", "whole", "n_cost", "n_without")
+    costs = ("total_cost", "largest_cost", "second_cost")
+    helpers = ("total", "whole", "n_cost", "n_without", *costs)
+    used = raw.loc[itself & ~everyone, "measure"].astype(str).tolist()
+    priced = raw.loc[itself & ~everyone & some, "measure"].astype(str)
+    paid = tuple(((measure, ALL), "total_cost") for measure in priced)
     return CountTable(
         "measures", _frame("measures", raw, helpers=helpers), keys,
-        (Measure("n", share_of="whole"), Measure("n_cost"), Measure("n_without")),
-        margins=(Margin(("status",), {"status": ALL}, measures=("n", "n_cost")),),
-        links=tuple(
-            Link(((ALL, ALL), "n"), (((measure, ALL), "n"), ((measure, ALL), "n_without")))
-            for measure in raw.loc[itself & ~everyone, "measure"].astype(str).tolist()
+        (
+            Measure("n", share_of="whole"), Measure("n_cost"), Measure("n_without"),
+            Measure("total_cost", persons="n_cost", largest="largest_cost", second="second_cost"),
+        ),
+        margins=(Margin(("status",), {"status": ALL}, measures=("n", "n_cost", "total_cost")),),
+        links=(
+            *(Link(((ALL, ALL), "n"), (((m, ALL), "n"), ((m, ALL), "n_without"))) for m in used),
+            *([Link(((ALL, ALL), "total_cost"), paid)] if paid else []),
         ),
         rates={"share": ("n", "total")},
         wholes=_denominators(raw[~itself], keys, {"status": ALL})
         | _denominators(raw[itself], keys, {"measure": ALL}),
-        dependents={"mean_cost_eur": ("n_cost", "n")}, helpers=helpers,
+        dependents={"mean_cost_eur": ("total_cost", "n_cost", "n")}, helpers=helpers,
     )  # fmt: skip
 
 
@@ -375,7 +397,7 @@ def exits(raw: pd.DataFrame, k: int) -> CountTable:
         "exits", _frame("exits", raw, helpers=("total", "whole")), _keys("exits"), (Measure("n", share_of="whole"),),
         margins=(Margin(("exit",), {"exit": ALL}), Margin(("leave_risk",), {"leave_risk": ALL})),
         rates={"share": ("n", "total")}, wholes=_denominators(raw, _keys("exits"), {"exit": ALL}),
-        helpers=("total", "whole"),
+        pool=Pool("exit", "other_exits"), helpers=("total", "whole"),
     )  # fmt: skip
 
 

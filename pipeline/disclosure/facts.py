@@ -13,7 +13,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.disclosure.system import Cell, Equality
-from pipeline.disclosure.tables import CountTable, Link, Margin, Measure, RowSum
+from pipeline.disclosure.tables import CountTable, Link, Margin, Measure, Pool, RowSum
 
 
 class FactsError(RuntimeError):
@@ -153,6 +153,8 @@ class Sums(_Facts):
         margins: (columns summed over, codes of the total or None, columns within, measures or None = all).
         row_sums: (total, parts) within each row.
         links: (key of the total's row, measure, parts as (key, measure)).
+        pool: (column, code) of rows that tell others together.
+        pooled: (key of such a row, keys of the rows it tells, which are not published).
     """
 
     keys: tuple[str, ...]
@@ -160,6 +162,8 @@ class Sums(_Facts):
     margins: tuple[tuple[tuple[str, ...], dict[str, str] | None, tuple[str, ...], tuple[str, ...] | None], ...] = ()
     row_sums: tuple[tuple[str, tuple[str, ...]], ...] = ()
     links: tuple[tuple[tuple[str, ...], str, tuple[tuple[tuple[str, ...], str], ...]], ...] = ()
+    pool: tuple[str, str] | None = None
+    pooled: tuple[tuple[tuple[str, ...], tuple[tuple[str, ...], ...]], ...] = ()
 
     @classmethod
     def of(cls, table: CountTable) -> Sums:
@@ -187,19 +191,37 @@ class Sums(_Facts):
                 for link in table.links
                 if helpers.isdisjoint(measure for _, measure in (link.total, *link.parts))
             ),
+            pool=None if table.pool is None else (table.pool.over, table.pool.code),
+            pooled=tuple((table.published_key(key), members) for key, members in table.pooled.items()),
         )
 
     def count_table(self, name: str, published: pa.Table) -> CountTable:
         """The published rows with these sums, ready for `disclosure.suppression.recoverable`."""
         return CountTable(
             name=name,
-            frame=published,
+            frame=self._with_masked_rows(published),
             keys=self.keys,
             measures=tuple(Measure(column, *wholes) for column, wholes in self.measures.items()),
             margins=tuple(Margin(*margin) for margin in self.margins),
             row_sums=tuple(RowSum(*row_sum) for row_sum in self.row_sums),
             links=tuple(Link((key, measure), parts) for key, measure, parts in self.links),
+            pool=None if self.pool is None else Pool(*self.pool),
+            pooled=dict(self.pooled),
         )
+
+    def _with_masked_rows(self, published: pa.Table) -> pa.Table:
+        """The rows that others tell together are not published: readers know that they are there, and masked."""
+        members = [dict(zip(self.keys, key, strict=True)) for _, listed in self.pooled for key in listed]
+        if not members:
+            return published
+        columns = {
+            name: pa.array([row[name] for row in members], pa.string()).cast(published.schema.field(name).type)
+            for name in self.keys
+        }
+        columns["suppressed"] = pa.array([True] * len(members))
+        columns["suppression_reason"] = pa.array(["primary"] * len(members))
+        rows = pa.table(columns)
+        return pa.concat_tables([published, rows], promote_options="default")
 
 
 class Between(_Facts):

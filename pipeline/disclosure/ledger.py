@@ -19,10 +19,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -164,6 +166,7 @@ def tables_of(described: Sequence[CountTable], cells: pa.Table, column: str) -> 
             CountTable(
                 table.name, pa.table(columns), table.keys, tuple(m for m in table.measures if m.column in wide),
                 table.margins, tuple(s for s in table.row_sums if {s.total, *s.parts} <= set(wide)), table.links,
+                pool=table.pool, pooled=table.pooled,
             )
         )  # fmt: skip
     return made
@@ -219,18 +222,67 @@ def release_cells(folder: Path, release: str) -> pa.Table:
     return pq.read_table(folder / "cells" / f"release={release}.parquet", partitioning=None).cast(CELLS)
 
 
-def may_open(joined: Sequence[int], k: int) -> bool:
-    """Whether a masked cell may be shown: at least k persons have joined it in every arm that changed, one at least.
+def identifiers(cells: pa.Table) -> pa.Array:
+    """Table, key and measure of each cell as one string, to find it again in another release."""
+    names = (cells[name].combine_chunks() for name in ("table", "key", "measure"))
+    return pc.binary_join_element_wise(*names, "\x1f")
+
+
+def persons_of(cells: pa.Table) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The persons behind each cell, int64 `(cells, arms)` with zeros after the last, and the number of arms of each."""
+    listed = cells["persons"].combine_chunks()
+    arms = pc.list_value_length(listed).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    persons = np.zeros((len(arms), int(arms.max(initial=1))), np.int64)
+    persons[np.arange(persons.shape[1]) < arms[:, None]] = listed.flatten().to_numpy(zero_copy_only=False)
+    return persons, arms
+
+
+def may_open(joined: npt.NDArray[np.int64], k: int) -> npt.NDArray[np.bool_]:
+    """Whether masked cells may be shown: at least k persons have joined in every arm that changed, one at least.
 
     Args:
-        joined: persons now minus persons when it was masked, per arm.
+        joined: int64 `(cells, arms)`, persons now minus persons when the cell was masked.
         k: least persons.
+
+    Returns:
+        bool `(cells,)`.
     """
-    return any(joined) and all(step == 0 or step >= k for step in joined)
+    return np.asarray((joined != 0).any(axis=1) & ((joined == 0) | (joined >= k)).all(axis=1))
+
+
+@dataclass(frozen=True)
+class Matched:
+    """The cells of a release beside the last word on each of them.
+
+    Attributes:
+        place: int64 `(cells,)`, row of the earlier cells, -1 where there is none or it rests on other numbers of arms.
+        joined: int64 `(cells, arms)`, persons now minus persons then; zero where there is none.
+        shown, masked: bool `(cells,)`, whether the earlier one was shown, or masked.
+    """
+
+    place: npt.NDArray[np.int64]
+    joined: npt.NDArray[np.int64]
+    shown: npt.NDArray[np.bool_]
+    masked: npt.NDArray[np.bool_]
+
+
+def matched(current: pa.Table, previous: pa.Table) -> Matched:
+    """Find each cell of a release, schema `CELLS`, in the last words on all cells before it."""
+    found = pc.index_in(identifiers(current), value_set=identifiers(previous))
+    place = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    (now, arms), (then, arms_then) = persons_of(current), persons_of(previous)
+    place[(place >= 0) & (np.append(arms_then, -1)[place] != arms)] = -1
+    there = place >= 0
+    width = min(now.shape[1], then.shape[1])
+    joined = np.zeros_like(now)
+    joined[there, :width] = now[there, :width] - then[place[there], :width]
+    masked = np.zeros(len(place), np.bool_)
+    masked[there] = previous["masked"].to_numpy()[place[there]]
+    return Matched(place, joined, there & ~masked, masked)
 
 
 def apply_increment_rule(
-    current: pa.Table, previous: pa.Table, k: int, hold: Collection[tuple[str, str]] = frozenset()
+    current: pa.Table, previous: pa.Table, k: int, hold: npt.NDArray[np.bool_] | None = None
 ) -> pa.Table:
     """Let a cell move only when the persons behind it differ, in each arm, by nobody or by at least k.
 
@@ -241,32 +293,35 @@ def apply_increment_rule(
     * Masked now: masked. If it stays masked, the persons are those of the first masking.
 
     Args:
-        current: cells of this release, of one table or with distinct keys, schema `CELLS`.
+        current: cells of this release, with distinct keys in a table, schema `CELLS`.
         previous: from `previous_cells`, same schema.
         k: least persons in a difference.
-        hold: (key, measure) of cells whose earlier value stands whatever moved.
+        hold: bool `(cells,)`, cells whose earlier value stands whatever moved.
 
     Returns:
         The cells to publish, schema `CELLS`, in the order of `current`. Applying the rule again to the result with the
         same `previous` gives the same result.
     """
-    before = {(row["table"], row["key"], row["measure"]): row for row in previous.to_pylist()}
-    result = []
-    for row in current.to_pylist():
-        earlier = before.get((row["table"], row["key"], row["measure"]))
-        if earlier is None or len(earlier["persons"]) != len(row["persons"]):
-            result.append(row)
-            continue
-        joined = [now - then for now, then in zip(row["persons"], earlier["persons"], strict=True)]
-        if earlier["masked"]:
-            if row["masked"]:
-                row = {**row, "persons": earlier["persons"]}
-            elif not may_open(joined, k):
-                row = {**row, "value": None, "masked": True, "reason": "increment", "persons": earlier["persons"]}
-        elif not row["masked"] and ((row["key"], row["measure"]) in hold or any(0 < abs(step) < k for step in joined)):
-            row = {**row, "value": earlier["value"], "reason": "increment", "persons": earlier["persons"]}
-        result.append(row)
-    return pa.Table.from_pylist(result, CELLS)
+    found = matched(current, previous)
+    now_masked = current["masked"].to_numpy()
+    few = ((found.joined != 0) & (np.abs(found.joined) < k)).any(axis=1)
+    stands = found.shown & ~now_masked & (few if hold is None else few | hold)
+    closed = found.masked & ~now_masked & ~may_open(found.joined, k)
+    since = stands | closed | (found.masked & now_masked)
+    value = current["value"].to_numpy(zero_copy_only=False).astype(np.float64)
+    value[stands] = previous["value"].to_numpy(zero_copy_only=False)[found.place[stands]]
+    value[closed] = np.nan
+    reason = current["reason"].to_numpy(zero_copy_only=False).astype(object)
+    reason[stands | closed] = "increment"
+    both = pa.chunked_array([*current["persons"].chunks, *previous["persons"].chunks], CELLS.field("persons").type)
+    rows = np.where(since, len(current) + found.place, np.arange(len(current)))
+    changed = {
+        "value": pa.array(value, pa.float64(), from_pandas=True),
+        "persons": both.take(pa.array(rows)),
+        "masked": pa.array(now_masked | closed),
+        "reason": pa.array(reason, pa.string()),
+    }
+    return pa.table([changed.get(name, current[name]) for name in CELLS.names], schema=CELLS)
 
 
 def with_cells(table: pa.Table, keys: Sequence[str], cells: pa.Table) -> pa.Table:
@@ -281,21 +336,30 @@ def with_cells(table: pa.Table, keys: Sequence[str], cells: pa.Table) -> pa.Tabl
         The table with those values. A row with a cell under the rule says `increment` unless it has a reason already;
         `suppressed` stays true only where a cell is empty.
     """
-    frame = table.to_pandas()
-    place = {key: row for row, key in enumerate(written_keys(frame, keys))}
-    columns = {name: table[name].to_pylist() for name in table.column_names}
-    for cell in cells.to_pylist():
-        if cell["measure"] not in columns:
-            continue
-        row = place[cell["key"]]
-        value = cell["value"]
-        if value is not None and pa.types.is_integer(table.schema.field(cell["measure"]).type):
-            value = int(value)
-        columns[cell["measure"]][row] = value
-        if cell["reason"] == "increment":
-            columns["suppression_reason"][row] = columns["suppression_reason"][row] or "increment"
-            columns["suppressed"][row] = columns["suppressed"][row] or cell["masked"]
-    return pa.table(columns, schema=table.schema)
+    rows = pa.array(written_keys(table.select(list(keys)).to_pandas(), keys), pa.string())
+    place = pc.index_in(cells["key"].combine_chunks(), value_set=rows).to_numpy(zero_copy_only=False).astype(np.int64)
+    measure = cells["measure"].to_numpy(zero_copy_only=False)
+    written = np.isin(measure, table.column_names)
+    value = cells["value"].to_numpy(zero_copy_only=False)
+    moved = written & (cells["reason"].to_numpy(zero_copy_only=False) == "increment")
+    suppressed = table["suppressed"].to_numpy().copy()
+    reason = table["suppression_reason"].to_numpy(zero_copy_only=False).astype(object)
+    unnamed = place[moved]
+    unnamed = unnamed[[reason[row] is None for row in unnamed]]
+    reason[unnamed] = "increment"
+    suppressed[place[moved & cells["masked"].to_numpy()]] = True
+    for name in dict.fromkeys(measure[written]):
+        mine = measure == name
+        column = table[name].to_numpy(zero_copy_only=False).astype(np.float64)
+        column[place[mine]] = value[mine]
+        table = _replaced(table, name, pa.array(column, from_pandas=True))
+    table = _replaced(table, "suppressed", pa.array(suppressed))
+    return _replaced(table, "suppression_reason", pa.array(reason, pa.string()))
+
+
+def _replaced(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
+    place = table.column_names.index(name)
+    return table.set_column(place, table.field(place), values.cast(table.field(place).type))
 
 
 def written_keys(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:

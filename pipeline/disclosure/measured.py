@@ -23,6 +23,7 @@ Release = tuple[str, pa.Table]
 Group = tuple[str, str, tuple[tuple[tuple[str, ...], str], ...]]
 """Earlier release of a change (or empty), table, cells."""
 
+TOLD_TOGETHER = "other_modalities"
 GROUPS = ("sex", "age_band", "leave_risk")
 """Characteristics by which the audit says who disappears."""
 
@@ -105,7 +106,8 @@ def is_true(claim: Claim, true: Mapping[str, Mapping[tuple[str, str, str], int]]
 def disappeared(profile: pa.Table) -> dict[str, float]:
     """Share of the accompanied persons of each group who are in masked cells of their platform.
 
-    From the published table alone: what is not shown at a platform is what the group's total leaves over.
+    From the published table alone: what is not shown at a platform, or is told together with other groups, is what the
+    group's total leaves over.
 
     Args:
         profile: `participant_profile`, as published.
@@ -115,16 +117,20 @@ def disappeared(profile: pa.Table) -> dict[str, float]:
     """
     frame = profile.select(["platform_id", "variable", "modality", "n"]).to_pandas()
     label = _labels("participant_profile")
+    platforms = frame.loc[frame["platform_id"] != "all", "platform_id"].nunique()
     shares = {}
     for variable in GROUPS:
         mine = frame[frame["variable"] == variable]
         for modality, rows in mine.groupby("modality", sort=True):
+            if modality == TOLD_TOGETHER:
+                continue
             total = rows.loc[rows["platform_id"] == "all", "n"]
             parts = rows.loc[rows["platform_id"] != "all", "n"]
             if total.isna().all():
                 share = 1.0
             else:
-                share = max(0.0, 1 - float(parts.sum()) / float(total.iloc[0])) if parts.isna().any() else 0.0
+                masked = parts.isna().any() or len(parts) < platforms
+                share = max(0.0, 1 - float(parts.sum()) / float(total.iloc[0])) if masked else 0.0
             shares[f"{label('variable', variable)} : {label('modality', str(modality))}"] = share
     return shares
 

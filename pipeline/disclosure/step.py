@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,9 +22,11 @@ from pipeline.deliveries.intake import Intake
 from pipeline.deliveries.step import STEP as INGEST
 from pipeline.disclosure import described, ledger, measured, persons, successive
 from pipeline.disclosure.attackers import gather
+from pipeline.disclosure.between import equalities
 from pipeline.disclosure.described import GENERATED
-from pipeline.disclosure.facts import Attack, Fidelity, Microdata, ReleaseFacts, Sums
-from pipeline.disclosure.tables import CountTable
+from pipeline.disclosure.facts import Attack, Between, Fidelity, Microdata, ReleaseFacts, Sums
+from pipeline.disclosure.system import holding
+from pipeline.disclosure.tables import CountTable, Rules
 from pipeline.disclosure.verify import verify
 from pipeline.effects.analysis import Analysis
 from pipeline.effects.step import STEP as EFFECTS
@@ -67,29 +71,27 @@ def anonymise(run: Run) -> StepReport:
     """
     home, release, protocol = run.home, run.release, run.protocol
     _refuse_gaps(home, release)
-    report, safe, sums, logs, cells, held = StepReport(), {}, {}, [], [], 0
-    held_of: dict[str, int] = {}
-    truth: list[CountTable] = []
+    report = StepReport()
     counted = _described(run)
     previous = ledger.previous_cells(home.ledger, release)
     earlier = [month for month in ledger.recorded_releases(home.ledger) if month < release]
     history = [(month, ledger.release_cells(home.ledger, month)) for month in earlier]
-    for number, table in enumerate(counted):
-        run.progress("protecting tables", number, len(counted))
-        # A zero says of everyone in the group that they did not: it is a figure on fewer than k persons like another.
-        made = successive.publish(
-            table, previous, protocol.disclosure.k, base=protocol.disclosure.rounding_base, history=history
-        )
-        cells.append(made.cells)
-        safe[table.name] = made.table
-        sums[table.name] = Sums.of(table)
-        logs.append(made.log)
-        held += made.held
-        held_of[table.name] = made.held
-        truth.append(made.truth)
-    uptake, behind_uptake = _uptake(run, previous)
-    cells.append(behind_uptake)
-    recorded = pa.concat_tables(cells)
+    rule = protocol.disclosure
+    run.progress("protecting tables", 0, 1)
+    tied = holding(counted, equalities(counted))
+    rules = rules_of(protocol)
+    made = successive.publish_all(
+        [*counted, described.uptake(_gathered(run)["uptake"])], previous, rules, base=rule.rounding_base,
+        equalities=tied, history=history,
+    )  # fmt: skip
+    *tables, uptake = made
+    run.progress("protecting tables", 1, 1)
+    safe = {each.truth.name: each.table for each in tables}
+    sums = {each.truth.name: Sums.of(each.truth) for each in tables}
+    truth = [each.truth for each in tables]
+    held = sum(each.held for each in tables)
+    recorded = pa.concat_tables([each.cells for each in made])
+    accompanied = uptake.table["share"][0].as_py()
     quality = quality_with_texts(
         quality_with_flags(
             pq.read_table(home.artefact(release, INGEST, "data_quality")),
@@ -107,8 +109,9 @@ def anonymise(run: Run) -> StepReport:
     risk = None
     if facts_of_rows is not None:
         effects = next(table for table in truth if table.name == "impact")
-        attacks, risk = gather.attacks(run, microdata, safe, effects, facts_of_rows.hierarchies, uptake, known)
-    safe["disclosure"] = _disclosure(truth, safe, protocol)
+        attacks, risk = gather.attacks(run, microdata, safe, effects, facts_of_rows.hierarchies, accompanied, known)
+    written = [replace(table, frame=table.frame.filter(pa.array(table.written_rows()))) for table in truth]
+    safe["disclosure"] = _disclosure(written, safe, protocol)
     for name, table in safe.items():
         declared = published(name)
         whole = (
@@ -118,18 +121,19 @@ def anonymise(run: Run) -> StepReport:
         )
         pq.write_table(whole.select(declared.names), home.artefact(release, STEP, name), compression="zstd")
         report.rows[name] = len(table)
-    log = pa.concat_tables(logs)
+    log = pa.concat_tables([each.log for each in tables])
     pq.write_table(log, home.artefact(release, STEP, "suppression_log"), compression="zstd")
     pq.write_table(recorded, home.artefact(release, STEP, PENDING), compression="zstd")
     facts = _facts(run, sums, safe, facts_of_rows).model_copy(
         update={
             "suppression": _by_reason(log),
-            "uptake": uptake,
+            "uptake": accompanied,
+            "between": Between.of(tied, truth),
             "ledger": _compared(protocol, len(earlier), held),
             "attacks": tuple(attack for attack in (found, *attacks) if attack is not None),
             "risk": risk,
             "generalised": gather.generalised(microdata, known, protocol.disclosure.k) if known else {},
-            "held": held_of,
+            "held": {each.truth.name: each.held for each in tables},
             "disappeared": measured.disappeared(safe["participant_profile"]),
         }
     )
@@ -140,8 +144,13 @@ def anonymise(run: Run) -> StepReport:
     }
     report.tables["Suppression by table"] = safe["disclosure"].to_pandas()
     report.failures |= _promises(safe, protocol)
-    run.progress("protecting tables", len(counted), len(counted))
     return report
+
+
+def rules_of(protocol: Protocol) -> Rules:
+    """When a cell is unsafe: a zero says of everyone in the group that they did not, and is no exception."""
+    rule = protocol.disclosure
+    return Rules(rule.k, mask_zero=True, dominance=rule.dominance_share, p=rule.p_percent)
 
 
 def _refuse_gaps(home: Home, release: str) -> None:
@@ -182,11 +191,11 @@ def _described(run: Run) -> list[CountTable]:
         described.impact(raw["impact"]),
         described.curve("return_to_work_curve", raw["return_to_work_curve"], rule.k),
         described.curve("on_leave_curve", raw["on_leave_curve"], rule.k),
-        described.savings(raw["savings"], rule.k, rule.rounding_base, rule.dominance_share),
+        described.savings(raw["savings"], rules_of(run.protocol), rule.rounding_base),
         *(described.estimates(name, raw[name]) for name in ("balance", "power", "sensitivity", "placebo")),
         described.balance_groups(raw["balance_groups"]),
         described.flow(attrition, rule.k),
-        described.measures(counts["measures"], rule.k, rule.dominance_share),
+        described.measures(counts["measures"], rule.k),
         described.leaves(pd.read_parquet(home.artefact(release, LEAVE, LEAVES)), rule.k, rule.dominance_share),
     ]
     return tables + [build(counts[name], rule.k) for name, build in described.ACTIVITY_TABLES.items()]
@@ -208,7 +217,7 @@ def _microdata(run: Run, report: StepReport) -> tuple[pa.Table, Microdata | None
     declared = published("microdata")
     empty = declared.schema.empty_table().drop_columns([RELEASE.name])
     allowed = passages(home.artefact(release, MATCHING, "gate", "json"))
-    held = json.loads(home.artefact(release, EFFECTS, "facts", "json").read_text(encoding="utf-8"))["held"]
+    held = _gathered(run)["held"]
     frozen = ledger.frozen_blocks(home.ledger, before=release)
     blocks: dict[str, pa.Table] = dict(frozen)
     found: Analysis | None = None
@@ -371,14 +380,12 @@ def _compared(protocol: Protocol, earlier: int, held: int) -> tuple[str, ...]:
     )
 
 
-def _uptake(run: Run, previous: pa.Table) -> tuple[float | None, pa.Table]:
-    """Share accompanied, from counts that obey the rules of a table, and their cells for the ledger."""
-    gathered = json.loads(run.home.artefact(run.release, EFFECTS, "facts", "json").read_text(encoding="utf-8"))
-    made = successive.publish(
-        described.uptake(gathered["uptake"]), previous, run.protocol.disclosure.k,
-        base=run.protocol.disclosure.rounding_base,
-    )  # fmt: skip
-    return made.table["share"][0].as_py(), made.cells
+def _gathered(run: Run) -> dict[str, Any]:
+    """What the estimates say besides their tables."""
+    read: dict[str, Any] = json.loads(
+        run.home.artefact(run.release, EFFECTS, "facts", "json").read_text(encoding="utf-8")
+    )
+    return read
 
 
 def _promises(safe: dict[str, pa.Table], protocol: Protocol) -> dict[str, str]:

@@ -1,15 +1,15 @@
-"""One table published after others: what readers of every release see, and what they could subtract.
+"""A release published after others: what readers of every release see, and what they could subtract.
 
-A cell is decided in this order:
+A cell is decided in this order, over the system of all tables:
 
 1. cells that were masked and that fewer than k persons have joined stay masked, and are masked *before* the secondary
    suppression, which therefore completes what readers will really miss;
-2. cells that were published and that fewer than k persons moved keep their earlier value;
+2. cells that were published and that fewer than k persons moved keep their earlier value, even where fewer than k
+   are left: nobody sees the few who went;
 3. in every sum with a written total, the cells that moved tell by how much the others moved together: where that is 1
    to k-1 persons, none of them moves, to a fixed point;
-4. the attacker of `disclosure.attack`, who keeps every release and bounds masked cells by the sums, tries the result:
-   where it rightly bounds a group under k, cells around it keep their earlier value or are masked, and step 1 starts
-   again;
+4. readers who keep every release and bound masked cells by the sums (`disclosure.readers`) try the result: where they
+   rightly bound a group under k, cells around it keep their earlier value or are masked, and step 1 starts again;
 5. rates are computed again from the counts that are shown.
 """
 
@@ -18,23 +18,20 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.disclosure import ledger, measured
-from pipeline.disclosure.attack import Cell, Claim, Known, Sum, sums_of
+from pipeline.disclosure import ledger
+from pipeline.disclosure.ledger import Matched
 from pipeline.disclosure.measured import Release
-from pipeline.disclosure.suppression import protect
-from pipeline.disclosure.tables import CountTable, Flags, rates_of
-
-Row = dict[str, Any]
-Named = tuple[str, str]
-"""Key as the ledger writes it, measure."""
-NOW = "now"
+from pipeline.disclosure.pools import POOLED, told_together
+from pipeline.disclosure.readers import Found, Readers, Seen
+from pipeline.disclosure.suppression import protect_all
+from pipeline.disclosure.system import Equality, Floats, Ints, System, system_of
+from pipeline.disclosure.tables import CountTable, Flags, Rules, rates_of
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,8 @@ class Publication:
     """A table fit to follow its earlier releases.
 
     Attributes:
-        table: the rows to publish, in the order of `truth`; empty rows of what is not known may be left out.
+        table: the rows to publish, in the order of `truth`: empty rows of what is not known may be left out, and those
+            told together are (`truth.written_rows`).
         cells: its cells for the ledger, schema `ledger.CELLS`.
         log: one row per masked cell (see `tables.Protected`).
         held: cells that keep their earlier value.
@@ -65,187 +63,339 @@ def publish(
     mask_zero: bool = True,
     history: Sequence[Release] = (),
 ) -> Publication:
-    """Protect a table against readers who keep its earlier releases.
+    """`publish_all` for one table."""
+    (made,) = publish_all([table], previous, Rules(k, mask_zero), base=base, history=history)
+    return made
+
+
+def publish_all(
+    tables: Sequence[CountTable],
+    previous: pa.Table,
+    rules: Rules,
+    *,
+    base: int,
+    equalities: Sequence[Equality] = (),
+    history: Sequence[Release] = (),
+) -> list[Publication]:
+    """Protect the tables of a release, together, against readers who keep the earlier ones.
 
     Args:
-        table: the table with its true counts.
+        tables: the tables with their true counts.
         previous: `ledger.previous_cells`, of any tables.
-        k: least persons.
+        rules: what is unsafe.
         base: rounding base.
-        mask_zero: see `tables.protect`.
+        equalities: the sums between the tables that hold.
         history: cells of each earlier release, oldest first, for the attacker.
+
+    Returns:
+        The tables to publish, in order.
 
     Raises:
         DisclosureError: a masked cell could be computed whatever else is masked.
     """
-    previous = previous.filter(pc.equal(previous["table"], table.name))
-    before = {(row["key"], row["measure"]): row for row in previous.to_pylist()}
-    table = _without_empty_rows(table, {key for key, _ in before})
-    kept, known = _remembered(table, before, k)
-    hold: set[Named] = set()
-    attacker = _Attacker(table, history, k, base)
+    shown = set(zip(previous["table"].to_pylist(), previous["key"].to_pylist(), strict=True))
+    tables = [_without_empty_rows(table, shown) for table in tables]
+    before = _Remembered.of(tables, previous, rules.k)
+    tables = [
+        told_together(table, previous, rules.k, kept, known, persons)
+        for table, kept, known, persons in zip(tables, before.kept, before.known, before.persons, strict=True)
+    ]
+    before = _Remembered.of(tables, previous, rules.k)
+    kept = [flags | _members(table) for table, flags in zip(tables, before.kept, strict=True)]
+    trial = _Trial(tables, previous, rules.k, base, equalities, history)
     while True:
-        protected = protect(table, k, base=base, mask_zero=mask_zero, kept=kept, known=known)
-        current = ledger.cells_of(table, protected)
-        decided = ledger.apply_increment_rule(current, previous, k, hold)
-        sums = _sums(table, current)
-        while told := _told(table, decided, before, sums, k) - hold:
-            hold |= told
-            decided = ledger.apply_increment_rule(current, previous, k, hold)
-        claims = attacker.true_claims(decided)
-        if not claims:
+        protected = protect_all(
+            tables, rules, equalities=equalities, base=base, kept=kept, known=before.known, persons=before.persons
+        )
+        cells = [ledger.cells_of(table, made) for table, made in zip(tables, protected, strict=True)]
+        decided, more = trial.decide(pa.concat_tables([ledger.CELLS.empty_table(), *cells]))
+        if not any(flags.any() for flags in more):
             break
-        now = {(row["key"], row["measure"]): row for row in decided.to_pylist()}
-        more = _to_hold(table, claims, now, before, sums) - hold
-        hold |= more
-        masks = set() if more else _to_mask(claims, now, sums)
-        if not more and not masks:
-            break  # nothing is left to hide; the audit says how often the attacker succeeds
-        kept |= _flags(table, masks)
-    shown = _with_labels(table, ledger.with_cells(protected.table, table.keys, decided), decided)
-    shown, rates = _with_rates(table, shown, decided, protected.counts)
-    held = pc.sum(pc.and_(pc.equal(decided["reason"], "increment"), pc.invert(decided["masked"]))).as_py() or 0
-    return Publication(shown, pa.concat_tables([decided, rates]), protected.log, held, table)
+        kept = [flags | others for flags, others in zip(kept, more, strict=True)]
+    published, start = [], 0
+    for table, made, current in zip(tables, protected, cells, strict=True):
+        mine = decided.slice(start, len(current))
+        start += len(current)
+        final = _with_labels(table, ledger.with_cells(made.table, table.keys, mine), mine)
+        final, rates = _with_rates(table, final, mine, made.counts)
+        held = pc.sum(pc.and_(pc.equal(mine["reason"], "increment"), pc.invert(mine["masked"]))).as_py() or 0
+        mine = _named_pooled(table, pa.concat_tables([mine, rates]))
+        published.append(Publication(_written(table, final), mine, made.log, held, table))
+    return published
 
 
-class _Attacker:
-    """The attacker of `disclosure.attack` on one table, with what it kept of the earlier releases."""
-
-    def __init__(self, table: CountTable, history: Sequence[Release], k: int, base: int) -> None:
-        self.table, self.k, self.base = table, k, base
-        mine = [(month, cells.filter(pc.equal(cells["table"], table.name))) for month, cells in history]
-        self.true = {month: measured.counted(cells) for month, cells in mine}
-        self.earlier = [
-            (month, Known(seen, k, base)) for month, cells in mine for seen in ledger.tables_of([table], cells, "value")
-        ]
-
-    def true_claims(self, cells: pa.Table) -> list[Claim]:
-        """What it would rightly claim of these cells."""
-        true = {**self.true, NOW: measured.counted(cells)}
-        found = []
-        for seen in ledger.tables_of([self.table], cells, "value"):
-            known = Known(seen, self.k, self.base)
-            found += known.claims(NOW, self.k)
-            for month, then in self.earlier:
-                found += known.changes(then, NOW, month, self.k)
-        return [claim for claim in found if measured.is_true(claim, true, self.k)]
+def _members(table: CountTable) -> Flags:
+    """Bool `(measures, rows)`: cells of rows that are told together."""
+    return np.broadcast_to(~table.written_rows(), (len(table.measures), table.frame.num_rows))
 
 
-def _around(claims: Sequence[Claim], sums: Sequence[Sum]) -> list[list[Named]]:
-    """Claim after claim, the cells of the sums that its cells stand in; the cells themselves where there are none."""
-    found = []
-    for claim in claims:
-        cells = set(claim.cells)
-        near = [_name(c) for each in sums if cells & {each.total, *each.parts} for c in (each.total, *each.parts)]
-        found.append(near or [_name(cell) for cell in claim.cells])
-    return found
+def _named_pooled(table: CountTable, cells: pa.Table) -> pa.Table:
+    """The cells for the ledger, those of rows told together marked as such."""
+    if not table.pooled:
+        return cells
+    keys = {json.dumps(list(key), ensure_ascii=False) for listed in table.pooled.values() for key in listed}
+    mine = pc.is_in(cells["key"], value_set=pa.array(sorted(keys), pa.string()))
+    place = cells.column_names.index("reason")
+    return cells.set_column(place, cells.field(place), pc.if_else(mine, POOLED, cells["reason"]))
 
 
-def _to_hold(
-    table: CountTable,
-    claims: Sequence[Claim],
-    now: Mapping[Named, Row],
-    before: Mapping[Named, Row],
-    sums: Sequence[Sum],
-) -> set[Named]:
-    """Cells around a true claim on a change whose earlier value can stand."""
-    changes = [claim for claim in claims if claim.since]
-    hold = {cell for near in _around(changes, sums) for cell in near}
-    return _holdable(table, hold, now, before)
+def _written(table: CountTable, final: pa.Table) -> pa.Table:
+    """The rows that are published: those told together in one, under its published code."""
+    if not table.pooled or table.pool is None:
+        return final
+    codes = [table.pool.code if table.pool.holds(code) else code for code in final[table.pool.over].to_pylist()]
+    place = final.column_names.index(table.pool.over)
+    final = final.set_column(place, final.field(place), pa.array(codes, final.field(place).type))
+    return final.filter(pa.array(table.written_rows()))
 
 
-def _holdable(table: CountTable, hold: set[Named], now: Mapping[Named, Row], before: Mapping[Named, Row]) -> set[Named]:
-    if table.behind:  # the figures of a row move together
-        rows = {key for key, _ in hold}
-        hold = {cell for cell in now if cell[0] in rows}
-    return {
-        cell for cell in hold if cell in before and not before[cell]["masked"] and not now[cell]["masked"]
-        and now[cell]["reason"] != "increment"
-    }  # fmt: skip
+class _Trial:
+    """What readers of all releases know of the cells of this one, and what must not move or show for it.
+
+    Cells of the ledger (`rows`, all tables together) stand beside cells of the system: `row_of[cell]` is the row of a
+    cell, -1 where the ledger has none.
+    """
+
+    def __init__(
+        self,
+        tables: Sequence[CountTable],
+        previous: pa.Table,
+        k: int,
+        base: int,
+        equalities: Sequence[Equality],
+        history: Sequence[Release],
+    ) -> None:
+        self.tables, self.previous, self.k, self.base = tables, previous, k, base
+        self.system = system_of(tables, equalities, k=k)
+        self.readers = Readers(self.system, k)
+        self.names = _written_names(self.system)
+        self.earlier = [self._then(cells) for _, cells in history]
+        self.placed = False
+
+    def decide(self, current: pa.Table) -> tuple[pa.Table, list[Flags]]:
+        """The cells after the increment rule and all that must be held, and the cells to mask besides.
+
+        Args:
+            current: the cells of the tables as protected, schema `ledger.CELLS`.
+
+        Returns:
+            The cells to publish, and per table bool `(measures, rows)`, all False when nothing is told any more.
+        """
+        if not self.placed:
+            self._place(current)
+        found = ledger.matched(current, self.previous)
+        while True:
+            decided = ledger.apply_increment_rule(current, self.previous, self.k, self.hold)
+            told = self._told(decided, found)
+            if told.any():
+                self.hold |= told
+                continue
+            claims = self.readers.true_claims(self._seen(decided), self.earlier)
+            more = self._around_changes(claims, decided, found)
+            if not more.any():
+                return decided, self.system.by_table(self._to_mask(claims, decided))
+            self.hold |= more
+
+    def _place(self, current: pa.Table) -> None:
+        """Where each cell of the ledger stands, which does not depend on what is masked."""
+        self.placed = True
+        place = pc.index_in(self.names, value_set=ledger.identifiers(current)).fill_null(-1)
+        self.row_of: Ints = place.to_numpy(zero_copy_only=False).astype(np.int64)
+        self.hold = np.zeros(len(current), np.bool_)
+        rows = pc.binary_join_element_wise(current["table"].combine_chunks(), current["key"].combine_chunks(), "\x1f")
+        self.row: Ints = rows.dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        together = pa.array([table.name for table in self.tables if table.behind], pa.string())
+        self.moves_by_row = pc.is_in(current["table"].combine_chunks(), value_set=together).to_numpy(
+            zero_copy_only=False
+        )
+        # Place of a count among the persons behind it.
+        self.own = np.zeros(len(current), np.int64)
+        for table, block in zip(self.tables, self.system.blocks, strict=True):
+            for name in set(block.names) & set(table.behind):
+                rows_of = self.row_of[block.cell(name, np.arange(block.rows))]
+                self.own[rows_of[rows_of >= 0]] = table.behind.index(name)
+
+    def _at_cells(self, of_rows: Floats) -> Floats:
+        """Figures of ledger rows at the cells of the system, NaN where the ledger has none."""
+        return np.asarray(np.append(of_rows, np.nan)[self.row_of])
+
+    def _where(self, of_rows: Flags, missing: bool) -> Flags:
+        """Flags of ledger rows at the cells of the system."""
+        return np.asarray(np.append(of_rows, missing)[self.row_of])
+
+    def _at_rows(self, of_cells: Flags) -> Flags:
+        """Flags of cells at their ledger rows."""
+        result = np.zeros(len(self.row), np.bool_)
+        result[self.row_of[of_cells & (self.row_of >= 0)]] = True
+        return result
+
+    def _seen(self, decided: pa.Table) -> Seen:
+        counted = decided["counted"].to_numpy(zero_copy_only=False).astype(np.float64)
+        value = np.where(np.isnan(counted), np.nan, decided["value"].to_numpy(zero_copy_only=False))
+        return Seen.of(self._at_cells(value), self._at_cells(counted), self.k, self.base)
+
+    def _then(self, cells: pa.Table) -> Seen:
+        """An earlier release. In tables it had, a row it did not have held nobody."""
+        place = (
+            pc.index_in(self.names, value_set=ledger.identifiers(cells)).fill_null(-1).to_numpy(zero_copy_only=False)
+        )
+        counted = cells["counted"].to_numpy(zero_copy_only=False).astype(np.float64)
+        value = np.where(np.isnan(counted), np.nan, cells["value"].to_numpy(zero_copy_only=False))
+        value, counted = np.append(value, np.nan)[place], np.append(counted, np.nan)[place]
+        pairs = set(zip(cells["table"].to_pylist(), cells["measure"].to_pylist(), strict=True))
+        for block in self.system.blocks:
+            for name in block.names if block.table.preset is None else ():
+                mine = block.cell(name, np.arange(block.rows))
+                if (block.table.name, name) in pairs:
+                    new = mine[(place[mine] < 0) & ~self.system.absent[mine]]
+                    value[new] = counted[new] = 0.0
+        return Seen.of(value, counted, self.k, self.base)
+
+    def _told(self, decided: pa.Table, found: Matched) -> Flags:
+        """Rows that must not move: with the others of their sum they tell that 1 to k-1 persons joined the rest."""
+        readers = self.readers
+        now_masked, held = decided["masked"].to_numpy(), self._held(decided)
+        persons, _ = ledger.persons_of(decided)
+        mine = np.arange(len(decided))
+        # A row that did not exist before had nobody in it.
+        step = np.where(found.place >= 0, found.joined[mine, self.own], persons[mine, self.own]).astype(np.float64)
+        # Readers cannot tell how a cell moved that is masked, held, or was masked before.
+        step[now_masked | held | found.masked] = np.nan
+        at = self._at_cells(step)
+        moved = np.nan_to_num(at)
+        cannot_tell = np.isnan(at)[readers.cell]
+        sign = np.where(readers.total, 1, -1)
+        rest = np.bincount(readers.sum_of, weights=sign * moved[readers.cell], minlength=readers.sums)
+        some = np.bincount(readers.sum_of[cannot_tell], minlength=readers.sums) > 0
+        seen = self._where(found.shown & ~now_masked, False)[readers.total_cell]
+        telling = seen & some & (np.abs(rest) > 0) & (np.abs(rest) < self.k)
+        cells = np.zeros(self.system.size, np.bool_)
+        cells[readers.cell[telling[readers.sum_of] & ~cannot_tell]] = True
+        return self._holdable(self._at_rows(cells), decided, found) & ~self.hold
+
+    @staticmethod
+    def _held(decided: pa.Table) -> Flags:
+        return np.asarray(decided["reason"].to_numpy(zero_copy_only=False) == "increment")
+
+    def _holdable(self, hold: Flags, decided: pa.Table, found: Matched) -> Flags:
+        """Of the rows to hold, those whose earlier value can stand; the figures of a row move together."""
+        whole_rows = np.zeros(int(self.row.max(initial=-1)) + 1, np.bool_)
+        whole_rows[self.row[hold & self.moves_by_row]] = True
+        hold = hold | (whole_rows[self.row] & self.moves_by_row)
+        return np.asarray(hold & found.shown & ~decided["masked"].to_numpy() & ~self._held(decided))
+
+    def _around_changes(self, claims: Sequence[Found], decided: pa.Table, found: Matched) -> Flags:
+        """Rows around a true claim on a change whose earlier value can stand."""
+        cells = np.zeros(self.system.size, np.bool_)
+        for claim in claims:
+            if claim.change:
+                cells[self.readers.around(claim.cells)] = True
+        return self._holdable(self._at_rows(cells), decided, found) & ~self.hold
+
+    def _to_mask(self, claims: Sequence[Found], decided: pa.Table) -> Flags:
+        """For each true claim, the shown cell around it with the fewest persons."""
+        masked = self._where(decided["masked"].to_numpy(), True)
+        found = np.zeros(self.system.size, np.bool_)
+        for claim in claims:
+            near = self.readers.around(claim.cells)
+            shown = near[~masked[near]]
+            if len(shown):
+                found[shown[np.lexsort((self.system.place[shown], self.system.persons[shown]))[0]]] = True
+        return found
 
 
-def _to_mask(claims: Sequence[Claim], now: Mapping[Named, Row], sums: Sequence[Sum]) -> set[Named]:
-    """For each true claim, the shown cell around it with the fewest persons."""
-    masks = set()
-    for near in _around(claims, sums):
-        shown = [cell for cell in near if not now[cell]["masked"]]
-        if shown:
-            masks.add(min(shown, key=lambda cell: (now[cell]["counted"], cell)))
-    return masks
+def _written_names(system: System) -> pa.Array:
+    """The ledger's identifier of every cell of a system, empty for complements."""
+    parts: list[pa.Array] = []
+    for block in system.blocks:
+        keys = pa.array(ledger.written_keys(block.keys, block.table.keys), pa.string())
+        parts += [pc.binary_join_element_wise(block.table.name, keys, name, "\x1f") for name in block.names]
+        parts.append(pa.nulls(len(block.wholes) * block.rows, pa.string()))
+    return pa.concat_arrays([pa.nulls(0, pa.string()), *parts])
 
 
-def _flags(table: CountTable, cells: set[Named]) -> Flags:
-    keys = ledger.written_keys(table.frame.select(list(table.keys)).to_pandas(), table.keys)
-    flags = np.zeros((len(table.measures), len(keys)), np.bool_)
-    for m, measure in enumerate(table.measures):
-        flags[m] = [(key, measure.column) in cells for key in keys]
-    return flags
-
-
-def _without_empty_rows(table: CountTable, shown: Collection[str]) -> CountTable:
+def _without_empty_rows(table: CountTable, shown: Collection[tuple[str, str]]) -> CountTable:
     """Leave out `table.empty`, except rows that an earlier release has shown: their going would be seen."""
     if not table.empty:
         return table
     keys = ledger.written_keys(table.frame.select(list(table.keys)).to_pandas(), table.keys)
-    leave = [tuple(json.loads(key)) in table.empty and key not in shown for key in keys]
+    leave = [tuple(json.loads(key)) in table.empty and (table.name, key) not in shown for key in keys]
     return replace(table, frame=table.frame.filter(pc.invert(pa.array(leave, pa.bool_()))))
 
 
-def _remembered(table: CountTable, before: Mapping[Named, Row], k: int) -> tuple[Flags, Flags]:
-    """Cells that stay masked, and cells that readers have seen: bool `(measures, rows)` each."""
+@dataclass(frozen=True)
+class _Remembered:
+    """What readers keep of the cells of a release, per table `(measures, rows)`.
+
+    Attributes:
+        kept: bool, cells that stay masked.
+        known: bool, cells that they have seen.
+        persons: int64, behind each cell as the readers last saw it, where fewer than k persons have moved since; else
+            as it is now. To judge a standing cell by how many are left would tell of the few who went.
+    """
+
+    kept: list[Flags]
+    known: list[Flags]
+    persons: list[Ints]
+
+    @classmethod
+    def of(cls, tables: Sequence[CountTable], previous: pa.Table, k: int) -> _Remembered:
+        """From `ledger.previous_cells`."""
+        names = [
+            # The figures of a row move together: any of them tells of the row.
+            [*(measure.column for measure in table.measures), *(table.dependents if table.behind else ())]
+            for table in tables
+        ]
+        cells = pa.concat_tables([_as_cells(table, listed) for table, listed in zip(tables, names, strict=True)])
+        found = ledger.matched(cells, previous)
+        exists = cells["exists"].to_numpy()
+        # What rests on other numbers of persons than before was seen all the same.
+        shown = ledger.identifiers(previous.filter(pc.invert(previous["masked"])))
+        known = exists & pc.is_in(ledger.identifiers(cells), value_set=shown).to_numpy(zero_copy_only=False)
+        kept = exists & found.masked & ~ledger.may_open(found.joined, k)
+        stood = exists & (found.place >= 0) & (np.abs(found.joined) < k).all(axis=1)
+        now, _ = ledger.persons_of(cells)
+        then = np.where(stood[:, None], now - found.joined, now)
+        result = cls([], [], [])
+        start = 0
+        for table, listed in zip(tables, names, strict=True):
+            shape, measures = (len(listed), table.frame.num_rows), len(table.measures)
+            mine = slice(start, start + shape[0] * shape[1])
+            start = mine.stop
+            result.kept.append(kept[mine].reshape(shape)[:measures])
+            result.known.append(known[mine].reshape(shape)[:measures])
+            persons = then[mine].reshape((*shape, then.shape[1]))
+            if table.behind:
+                first = stood[mine].reshape(shape).argmax(axis=0)
+                of_row = persons[first, np.arange(shape[1])]
+                counts = table.frame.select(listed[:measures]).to_pandas().fillna(0).astype(np.int64)
+                seen = [of_row[:, table.behind.index(n)] if n in table.behind else counts[n].to_numpy() for n in counts]
+                result.persons.append(np.stack(seen))
+            else:
+                result.persons.append(persons[:measures, :, 0])
+        return result
+
+
+def _as_cells(table: CountTable, names: Sequence[str]) -> pa.Table:
+    """The cells of these columns as the ledger names them, with the persons behind each now; measure by measure."""
     frame = table.frame.to_pandas()
-    keys = ledger.written_keys(frame, table.keys)
-    kept, known = (np.zeros((len(table.measures), len(keys)), np.bool_) for _ in range(2))
-    for m, measure in enumerate(table.measures):
-        behind = table.behind or (measure.persons or measure.column,)
-        persons = frame[list(behind)].fillna(0).astype(np.int64).to_numpy()
-        exists = frame[measure.column].notna().to_numpy()
-        for row, key in enumerate(keys):
-            earlier = before.get((key, measure.column))
-            if earlier is None or not exists[row]:
-                continue
-            known[m, row] = not earlier["masked"]
-            if earlier["masked"] and len(earlier["persons"]) == len(behind):
-                joined = [int(now) - then for now, then in zip(persons[row], earlier["persons"], strict=True)]
-                kept[m, row] = not ledger.may_open(joined, k)
-    return kept, known
-
-
-def _sums(table: CountTable, cells: pa.Table) -> list[Sum]:
-    counted = cells.filter(pc.is_valid(cells["counted"]))
-    listed = [
-        (tuple(json.loads(key)), measure)
-        for key, measure in zip(counted["key"].to_pylist(), counted["measure"].to_pylist(), strict=True)
-    ]
-    return list(sums_of(table, listed))
-
-
-def _told(table: CountTable, decided: pa.Table, before: Mapping[Named, Row], sums: Sequence[Sum], k: int) -> set[Named]:
-    """Cells that must not move: with the others of their sum they tell that 1 to k-1 persons joined the rest."""
-    now = {(row["key"], row["measure"]): row for row in decided.to_pylist()}
-    hold: set[Named] = set()
-    for each in sums:
-        total = _name(each.total)
-        if now[total]["masked"] or total not in before or before[total]["masked"]:
-            continue
-        steps = {cell: _step(table, now[cell], before.get(cell)) for cell in map(_name, (each.total, *each.parts))}
-        rest = (steps[total] or 0) - sum(steps[_name(part)] or 0 for part in each.parts)
-        if 0 < abs(rest) < k and None in steps.values():
-            hold |= {cell for cell, step in steps.items() if step is not None and cell in before}
-    return _holdable(table, hold, now, before)
-
-
-def _name(cell: Cell) -> Named:
-    return json.dumps(list(cell[0]), ensure_ascii=False), cell[1]
-
-
-def _step(table: CountTable, now: Row, earlier: Row | None) -> int | None:
-    """Persons by which readers see a count move; None where they cannot tell: masked, held, or masked before."""
-    if now["masked"] or now["reason"] == "increment" or (earlier is not None and earlier["masked"]):
-        return None
-    place = table.behind.index(now["measure"]) if table.behind else 0
-    # A row that did not exist before had nobody in it.
-    return int(now["persons"][place]) - (int(earlier["persons"][place]) if earlier is not None else 0)
+    keys = pa.array(ledger.written_keys(frame, table.keys), pa.string())
+    by_measure = {measure.column: (measure.persons or measure.column,) for measure in table.measures}
+    made = []
+    for name in names:
+        persons = frame[list(table.behind or by_measure[name])].fillna(0).astype(np.int64).to_numpy()
+        made.append(
+            pa.table(
+                {
+                    "table": pa.array([table.name] * len(keys), pa.string()),
+                    "key": keys,
+                    "measure": pa.array([name] * len(keys), pa.string()),
+                    "persons": pa.array(list(persons), pa.list_(pa.int64())),
+                    "exists": pa.array(frame[name].notna().to_numpy()),
+                }
+            )
+        )
+    return pa.concat_tables(made)
 
 
 def _with_labels(table: CountTable, shown: pa.Table, decided: pa.Table) -> pa.Table:
@@ -269,15 +419,13 @@ def _with_labels(table: CountTable, shown: pa.Table, decided: pa.Table) -> pa.Ta
 
 
 def _with_rates(
-    table: CountTable, shown: pa.Table, decided: pa.Table, counts: Mapping[str, np.ndarray[Any, np.dtype[np.float64]]]
+    table: CountTable, shown: pa.Table, decided: pa.Table, counts: Mapping[str, Floats]
 ) -> tuple[pa.Table, pa.Table]:
     """The table with its rates from the counts it shows, and the cells of the rates."""
     keys = ledger.written_keys(table.frame.select(list(table.keys)).to_pandas(), table.keys)
-    written = {(row["key"], row["measure"]): row["value"] for row in decided.to_pylist()}
+    names = {measure.column for measure in table.measures}
     seen = {
-        name: np.array([np.nan if (v := written.get((key, name))) is None else v for key in keys], np.float64)
-        if name in {measure.column for measure in table.measures}
-        else counts[name]
+        name: _decided_values(decided, name, keys) if name in names else counts[name]
         for pair in table.rates.values()
         for name in pair
     }
@@ -304,3 +452,11 @@ def _with_rates(
         shown = shown.set_column(place, shown.field(place), values)
     made = [pa.Table.from_pandas(frame, ledger.CELLS, preserve_index=False) for frame in cells]
     return shown, pa.concat_tables([ledger.CELLS.empty_table(), *made])
+
+
+def _decided_values(decided: pa.Table, measure: str, keys: Sequence[str]) -> Floats:
+    """The decided values of a measure, in the order of the rows; NaN where none is shown."""
+    mine = decided.filter(pc.equal(decided["measure"], measure))
+    place = pc.index_in(pa.array(keys, pa.string()), value_set=mine["key"].combine_chunks()).fill_null(-1)
+    value = mine["value"].to_numpy(zero_copy_only=False).astype(np.float64)
+    return np.asarray(np.append(value, np.nan)[place.to_numpy(zero_copy_only=False)])

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -28,38 +27,20 @@ from scipy.sparse.csgraph import connected_components
 from pipeline.disclosure.linear import PRIME, determined, null_space, tellable
 from pipeline.disclosure.system import Cell, Equality, Ints, System, system_of
 from pipeline.disclosure.tables import (
-    DOMINANT_SHARE,
-    P_PERCENT,
     PROMISED,
     CountTable,
     DisclosureError,
     Flags,
     Mask,
     Protected,
+    Rules,
     rates_of,
     round_counts,
 )
 
-TELLABLE_LIMIT = 50_000_000
+TELLABLE_LIMIT = 20_000_000
 """Largest unknowns x freedom of a component in which the cover is made smaller; beyond it the cover stands."""
 KEPT = "fewer than k persons have joined it since it was masked, or several releases would tell it"
-
-
-@dataclass(frozen=True)
-class Rules:
-    """When a cell is unsafe by itself.
-
-    Attributes:
-        k: least persons behind a published figure, >= 1.
-        mask_zero: whether 0 % and 100 % are unsafe too (zero counts, empty complements).
-        dominance: an amount of which one contributor holds more than this share is unsafe.
-        p: an amount is unsafe when the second contributor could work out the first to within p %.
-    """
-
-    k: int
-    mask_zero: bool = False
-    dominance: float = DOMINANT_SHARE
-    p: float = P_PERCENT
 
 
 def protect(
@@ -87,6 +68,7 @@ def protect_all(
     base: int = 5,
     kept: Sequence[Flags] | None = None,
     known: Sequence[Flags] | None = None,
+    persons: Sequence[Ints] | None = None,
 ) -> list[Protected]:
     """Mask, round and explain the tables of a release together.
 
@@ -98,6 +80,7 @@ def protect_all(
         kept: per table, bool `(measures, rows)`, cells that stay masked whatever they hold.
         known: per table, bool `(measures, rows)`, cells that an earlier release has shown: the last to be masked for
             others, since readers remember them.
+        persons: per table, int64 `(measures, rows)`, behind each cell as readers see it; None = as counted.
 
     Returns:
         The tables to publish, in order, and why each masked cell is.
@@ -106,14 +89,19 @@ def protect_all(
         ValueError: if keys repeat or a declared column is missing.
         DisclosureError: if a masked cell could be computed whatever else is masked.
     """
-    system = system_of(tables, equalities, k=rules.k, known=known)
+    system = system_of(tables, equalities, k=rules.k, known=known, persons=persons)
     first = _Unsafe(system, rules)
-    stays = np.zeros(system.size, np.bool_) if kept is None else system.flat(kept) & ~first.cells
-    start = first.cells | stays
+    stays = np.zeros(system.size, np.bool_)
+    if kept is not None:
+        # What holds k persons by now, of whom too few have joined, is masked for that.
+        enough = (system.counter < 0) & (system.values >= rules.k)
+        stays = system.flat(kept) & (~first.cells | enough)
+    unsafe = first.cells & ~stays
+    start = unsafe | stays
     masked = _complement(system, start, rules.k)
-    why = dict.fromkeys(np.flatnonzero(stays), KEPT) | first.because
+    why = first.because | dict.fromkeys(np.flatnonzero(stays).tolist(), KEPT)
     why |= _reasons(system, masked & ~start, masked, start)
-    masks = _masks(system, first.cells, masked & ~start, stays, why)
+    masks = _masks(system, unsafe, masked & ~start, stays, why)
     return [_publish(table, mask, rules.k, base) for table, mask in zip(tables, masks, strict=True)]
 
 
@@ -210,13 +198,12 @@ class _Unsafe:
         dominated = _dominated(system, rules)
         # An empty complement of nobody is the zero count, already judged.
         rest = system.owner[np.flatnonzero(small & system.complement & (system.persons[system.owner] > 0))]
-        self.cells = (small & ~system.complement) | dominated
+        few = small & ~system.complement
+        self.cells = few | dominated
         self.cells[rest] = True
         self.because = dict.fromkeys(rest.tolist(), "the persons it leaves out of its whole are fewer than k")
         self.because |= dict.fromkeys(np.flatnonzero(dominated).tolist(), "one contributor dominates the amount")
-        self.because |= dict.fromkeys(
-            np.flatnonzero(small & ~system.complement).tolist(), "it rests on fewer than k persons"
-        )
+        self.because |= dict.fromkeys(np.flatnonzero(few).tolist(), "it rests on fewer than k persons")
 
 
 def _dominated(system: System, rules: Rules) -> Flags:
@@ -300,8 +287,7 @@ def _cover(system: System, secret: Flags, masked: Flags, k: int) -> Flags:
             found = _determined(system, masked) & (secret | ~system.complement)
             if not found.any():
                 return masked
-            exposed[system.sum_of[found[system.cell]]] = True
-            exposed &= extensible
+            exposed = _nearest(system, found, hidden, extensible)
             if not exposed.any():
                 names = sorted({system.name(int(cell))[0] for cell in np.flatnonzero(found)})
                 raise DisclosureError(f"{', '.join(names)}: a masked cell can be computed whatever else is masked")
@@ -311,6 +297,20 @@ def _cover(system: System, secret: Flags, masked: Flags, k: int) -> Flags:
         masked[cells] = True
         masked[system.owner[cells]] = True  # a masked complement masks its count
         masked = _with_complements(system, masked)
+
+
+def _nearest(system: System, found: Flags, hidden: Flags, extensible: Flags) -> Flags:
+    """The sums to extend for cells that are determined: their own, or the nearest through masked cells."""
+    reached = np.zeros(len(extensible), np.bool_)
+    cells = found
+    while True:
+        touched = np.zeros_like(reached)
+        touched[system.sum_of[cells[system.cell]]] = True
+        if (touched & extensible).any() or (touched <= reached).all():
+            return touched & extensible
+        reached |= touched
+        cells = np.zeros_like(found)
+        cells[system.cell[hidden & reached[system.sum_of]]] = True
 
 
 def _told_again(system: System, secret: Flags, cover: Flags, k: int) -> Flags:

@@ -81,6 +81,7 @@ def system_of(
     k: int = 1,
     published: bool = False,
     known: Sequence[Flags] | None = None,
+    persons: Sequence[Ints] | None = None,
 ) -> System:
     """The system of a release.
 
@@ -90,17 +91,18 @@ def system_of(
         k: sums to an unwritten total under k are not known to readers (every part is masked).
         published: the tables are as published: an empty cell is masked, not absent.
         known: per table, bool `(measures, rows)`: cells to mask last, since readers have seen them.
+        persons: per table, int64 `(measures, rows)`: behind each cell as readers see it; None = as counted.
 
     Raises:
         ValueError: if the keys of a table repeat.
     """
-    return System(tables, equalities, k=k, published=published, known=known)
+    return System(tables, equalities, k=k, published=published, known=known, persons=persons)
 
 
 class _Block:
     """The cells of one table in key order: its measures, then the complements, row after row."""
 
-    def __init__(self, table: CountTable, offset: int, published: bool) -> None:
+    def __init__(self, table: CountTable, offset: int, published: bool, persons: Ints | None) -> None:
         self.table, self.offset = table, offset
         frame = table.frame.to_pandas()
         keys = frame[list(table.keys)].astype(str)
@@ -122,8 +124,22 @@ class _Block:
             difference = self.column(whole) - columns[self.names[m]]
             rest.append(np.where(difference < 0, np.nan, difference))  # not a share: nothing to be the rest of
         self.figures = np.vstack([*columns.values(), *rest]).reshape(len(self.names) + len(rest), self.rows)
-        persons = [columns[measure.persons or measure.column] for measure in table.measures]
-        self.persons = np.nan_to_num(np.vstack([*persons, *rest]).reshape(self.figures.shape)).astype(np.int64)
+        if persons is None:
+            behind = [columns[measure.persons or measure.column] for measure in table.measures]
+        else:
+            behind = list(persons[:, self.order].astype(np.float64))
+            rest = [self._rest_as_seen(behind, *each, kept) for each, kept in zip(self.wholes, rest, strict=True)]
+        self.persons = np.nan_to_num(np.vstack([*behind, *rest]).reshape(self.figures.shape)).astype(np.int64)
+
+    def _rest_as_seen(self, behind: Sequence[Floats], m: int, whole: str, counted: Floats) -> Floats:
+        """Persons a share leaves out of its whole as readers see it: a measure, or the row that it is a share of."""
+        if whole in self.names:
+            seen = behind[self.names.index(whole)] - behind[m]
+        else:
+            keys = list(self.row_at)
+            row = np.array([self.row_at.get(self.table.wholes.get(key, ()), -1) for key in keys], np.int64)
+            seen = np.where(row >= 0, behind[m][row] - behind[m], counted)
+        return np.where(np.isnan(counted), np.nan, np.maximum(seen, 0))
 
     def column(self, name: str) -> Floats:
         """A column in key order, NaN where empty."""
@@ -137,7 +153,8 @@ class _Block:
     @cached_property
     def row_at(self) -> dict[tuple[str, ...], int]:
         """Key -> place in key order."""
-        return {key: row for row, key in enumerate(self.keys.itertuples(index=False, name=None))}
+        columns = (self.keys[name].tolist() for name in self.keys)
+        return {key: row for row, key in enumerate(zip(*columns, strict=True))}
 
 
 class System:
@@ -148,7 +165,7 @@ class System:
 
     Attributes:
         values: float64 `(cells,)`, NaN where empty.
-        persons: int64 `(cells,)`, behind each cell.
+        persons: int64 `(cells,)`, behind each cell as readers see it.
         absent: bool `(cells,)`, cells that do not exist (in a published system: that are empty).
         complement: bool `(cells,)`, cells that are never written.
         known: bool `(cells,)`, cells that readers have seen before.
@@ -165,12 +182,13 @@ class System:
         k: int,
         published: bool,
         known: Sequence[Flags] | None,
+        persons: Sequence[Ints] | None,
     ) -> None:
         self.k, self.published = k, published
         self.blocks: list[_Block] = []
         size = 0
-        for table in tables:
-            self.blocks.append(_Block(table, size, published))
+        for number, table in enumerate(tables):
+            self.blocks.append(_Block(table, size, published, None if persons is None else persons[number]))
             size += self.blocks[-1].figures.size
         self.size = size
         self.values: Floats = np.concatenate([np.empty(0), *(block.figures.ravel() for block in self.blocks)])
@@ -304,14 +322,16 @@ class System:
     def _add_margins(self, block: _Block) -> None:
         table = block.table
         for margin in table.margins:
+            aside = _told_together(block)
             apart = [name for name in table.keys if name not in margin.over or name in margin.within]
             others = [name for name in table.keys if name not in margin.over]
             at_total = np.zeros(block.rows, np.bool_)
             if margin.total is not None:
                 at_total = np.logical_and.reduce([block.keys[name] == code for name, code in margin.total.items()])
+                at_total &= ~aside
             group, first = _groups(block.keys[apart])
             group[at_total] = -1
-            parts = np.flatnonzero(~at_total)
+            parts = np.flatnonzero(~at_total & ~aside)
             used = np.unique(group[parts])
             number = np.full(len(first), -1, np.int64)
             number[used] = np.arange(len(used))
@@ -362,11 +382,21 @@ class System:
             self._label(f"of {block.table.name} to {whole} in its row", len(there), complement=True)
 
     def _add_links(self, block: _Block) -> None:
-        for link in block.table.links:
-            here = np.array([len(self.labels)])
-            for total, (key, name) in ((True, link.total), *((False, part) for part in link.parts)):
-                self._add(here, block.cell(name, np.array([block.row_at[key]])), total)
-            self._label(f"of {block.table.name} between rows", 1)
+        links, first = block.table.links, len(self.labels)
+        start = {name: block.offset + m * block.rows for m, name in enumerate(block.names)}
+        totals = [start[name] + block.row_at[key] for key, name in (link.total for link in links)]
+        self._add(first + np.arange(len(links)), np.array(totals, np.int64), True)
+        parts = [start[name] + block.row_at[key] for link in links for key, name in link.parts]
+        of = np.repeat(np.arange(len(links)), [len(link.parts) for link in links])
+        self._add(first + of, np.array(parts, np.int64), False)
+        self._label(f"of {block.table.name} between rows", len(links))
+        for whole, members in block.table.pooled.items():
+            rows = np.array([block.row_at[key] for key in (whole, *members)])
+            for name in block.names:
+                here = np.full(len(rows), len(self.labels))
+                self._add(here[:1], block.cell(name, rows[:1]), True)
+                self._add(here[1:], block.cell(name, rows[1:]), False)
+                self._label(f"of {block.table.name} told together", 1)
 
     def _add_equalities(self, equalities: Iterable[Equality]) -> None:
         blocks = {block.table.name: block for block in self.blocks}
@@ -393,6 +423,14 @@ class System:
         """Which unwritten totals count as known: those of at least k persons (published: with a part above zero)."""
         persons = np.bincount(group, weights=self.persons[cell], minlength=groups)
         return np.asarray(persons >= (1 if self.published else self.k))
+
+
+def _told_together(block: _Block) -> Flags:
+    """Bool `(rows,)`: rows that tell others together, which stand in no margin."""
+    pool = block.table.pool
+    if pool is None:
+        return np.zeros(block.rows, np.bool_)
+    return np.array([pool.holds(code) for code in block.keys[pool.over].tolist()], np.bool_)
 
 
 def _groups(keys: pd.DataFrame) -> tuple[Ints, Ints]:

@@ -15,19 +15,31 @@ import pyarrow as pa
 
 Flags = npt.NDArray[np.bool_]
 
-DOMINANT_SHARE = 0.85
-"""An amount of which one contributor holds more than this share is unsafe."""
-P_PERCENT = 10
-"""An amount is unsafe when the second contributor could work out the first to within p %: total - first - second < p %
-of the first (Hundepool et al., Statistical Disclosure Control, 2012, section 4.2.2)."""
-
-
 PROMISED = ("primary", "secondary", "increment")
 """Reasons of cells that readers must not be able to compute; any other reason withholds a figure, not persons."""
 
 
 class DisclosureError(RuntimeError):
     """A cell cannot be protected by masking others: the table must not be published as it is described."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """When a cell is unsafe by itself.
+
+    Attributes:
+        k: least persons behind a published figure, >= 1.
+        mask_zero: whether 0 % and 100 % are unsafe too (zero counts, empty complements).
+        dominance: an amount of which one contributor holds more than this share is unsafe.
+        p: an amount is unsafe when the second contributor could work out the first to within p %, that is when what
+            the others hold is less than p % of the first (Hundepool et al., Statistical Disclosure Control, 2012,
+            section 4.2.2).
+    """
+
+    k: int
+    mask_zero: bool = False
+    dominance: float = 0.85
+    p: float = 10.0
 
 
 @dataclass(frozen=True)
@@ -88,6 +100,26 @@ class Link:
 
 
 @dataclass(frozen=True)
+class Pool:
+    """Rows too small to be told are told together, in one row beside the others.
+
+    Attributes:
+        over: the key column whose codes are told together, within the other keys.
+        code: their code together. Until it is published, it is followed by a digest of who is in it: to the ledger,
+            another membership is another cell.
+        total: code of the row of the total, which stays.
+    """
+
+    over: str
+    code: str
+    total: str = "all"
+
+    def holds(self, code: str) -> bool:
+        """Whether a code is that of rows told together."""
+        return code.split(":")[0] == self.code
+
+
+@dataclass(frozen=True)
 class CountTable:
     """A table about to be published, and how its figures hang together.
 
@@ -108,6 +140,9 @@ class CountTable:
             Other labels say nothing of persons and always stay.
         empty: keys of rows in which nobody is and that name what is not known (`unknown`, `not_given`): left out unless
             an earlier release has shown them, since a masked zero would take a true group with it.
+        pool: rows that may be told together.
+        pooled: key of a row that tells others together -> their keys. It stands in no margin; its parts are masked and
+            their rows not published.
         helpers: columns of the frame that are not published (contributions, denominators of another table).
         preset: column with a reason (`gate`, `placebo`, `too_few_clusters`) where the caller withholds the row, else
             empty; not published under its name. All value columns of such a row are emptied. For the safety of other
@@ -127,8 +162,25 @@ class CountTable:
     behind: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     empty: frozenset[tuple[str, ...]] = frozenset()
+    pool: Pool | None = None
+    pooled: Mapping[tuple[str, ...], tuple[tuple[str, ...], ...]] = field(default_factory=dict)
     helpers: tuple[str, ...] = ()
     preset: str | None = None
+
+    def written_rows(self) -> Flags:
+        """Bool `(rows,)`: rows that are published; those told together are not."""
+        members = {key for listed in self.pooled.values() for key in listed}
+        columns = (self.frame[name].cast(pa.string()).to_pylist() for name in self.keys)
+        return np.array([key not in members for key in zip(*columns, strict=True)], np.bool_)
+
+    def published_key(self, key: tuple[str, ...]) -> tuple[str, ...]:
+        """The key as it is published: rows told together without the digest of who is in them."""
+        if self.pool is None:
+            return key
+        return tuple(
+            self.pool.code if name == self.pool.over and self.pool.holds(code) else code
+            for name, code in zip(self.keys, key, strict=True)
+        )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,14 @@ Row = dict[str, Any]
 
 PERSONS_BEHIND: dict[str, tuple[str, ...]] = {
     "on_leave_curve": ("n_persons",),
-    "savings": ("n_comparison", "n_entered", "n_paid_treated", "n_paid_comparison", "largest_share"),
+    "savings": (
+        "n_comparison",
+        "n_entered",
+        "n_paid_treated",
+        "n_paid_comparison",
+        "largest_share",
+        "others_over_largest",
+    ),
     "power": ("n_comparison",),
     "balance": ("n_treated",),
     "balance_groups": ("n_treated", "n_comparison"),

@@ -6,6 +6,7 @@ The programme has one cost: it is taken off a perimeter that holds all allowance
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -112,11 +113,13 @@ def figures_of(found: Analysis, months: int, cost: Cost) -> dict[str, Row]:
             paid, on_leave, cost_per_person=None if part else cost.per_person,
             daily_allowance=paid.value_comparison / on_leave.value_comparison if priced else None,
         )  # fmt: skip
-        n_treated, n_comparison, largest = _behind(sample, horizon.euros[own] if own else euros, horizon.complete)
+        n_treated, n_comparison, largest, others = _behind(
+            sample, horizon.euros[own] if own else euros, horizon.complete
+        )
         rows[perimeter] = {
             "n_persons": made.n_persons, "n_comparison": made.n_comparison, "n_entered": cost.entered,
             "n_paid_treated": n_treated if own else None, "n_paid_comparison": n_comparison if own else None,
-            "largest_share": largest,
+            "largest_share": largest, "others_over_largest": others,
             "gross_eur_per_person": made.gross.value, "gross_ci_low": made.gross.ci_low,
             "gross_ci_high": made.gross.ci_high, "gross_total_eur": made.gross_total_eur,
             "days_avoided_per_person": None if part else made.days_avoided.value,
@@ -137,14 +140,20 @@ def _net(net: Net) -> Row:
     }  # fmt: skip
 
 
-def _behind(sample: MatchedSample, euros: FloatArray, complete: BoolArray) -> tuple[int, int, float]:
-    """Persons of each arm with any of these euros, and the largest share that one of them has in its arm's sum."""
+def _behind(sample: MatchedSample, euros: FloatArray, complete: BoolArray) -> tuple[int, int, float, float]:
+    """Persons of each arm with any of these euros, and how few of them hold most, in the arm where it is worst.
+
+    That is the largest share that one of them has in its sum, and what all but the two largest hold over the largest.
+    """
     weight = sample.weights(eligible=complete)
-    paid, largest = [], 0.0
+    paid, largest, others = [], 0.0, math.inf
     for treated in (True, False):
         rows = sample.order[(weight[sample.order] > 0) & (sample.treated[sample.order] == treated)]
         of_person = np.bincount(sample.person_code[rows], weights=weight[rows] * np.abs(euros[rows]))
-        total = float(np.sort(of_person).sum())
+        ordered = np.sort(of_person)
+        total = float(ordered.sum())
         paid.append(int(np.count_nonzero(of_person)))
-        largest = max(largest, float(of_person.max()) / total if total > 0 else 0.0)
-    return paid[0], paid[1], largest
+        if total > 0:
+            largest = max(largest, float(ordered[-1]) / total)
+            others = min(others, float(ordered[:-2].sum()) / float(ordered[-1]))
+    return paid[0], paid[1], largest, others

@@ -85,7 +85,8 @@ def raw_tables(cases: pd.DataFrame) -> dict[str, pd.DataFrame]:
         ]
     used.append({"measure": "all", "status": "all", "n": int(anyone.sum())})
     measures = pd.DataFrame(used)
-    measures = measures.assign(n_cost=measures["n"], total_cost=measures["n"] * 500.0, largest_cost=1000.0)
+    paid = measures["n"].where(measures["measure"] != "all", measures["n"][measures["status"] == "all"].iloc[:-1].sum())
+    measures = measures.assign(n_cost=measures["n"], total_cost=500.0 * paid, largest_cost=1000.0, second_cost=900.0)
     situations = [
         {"stage": "final", "dimension": "diagnosis_medical", "modality": m,
          "n": int((cases["now"] == m).sum()), "n_initial": int((cases["first"] == m).sum())}

@@ -130,7 +130,7 @@ def test_a_block_is_written_once_and_repeated_verbatim(tmp_path):
 
 def test_a_held_cell_can_be_asked_for():
     then, now = cells(("x", 40.0, [40]), ("y", None, [3])), cells(("x", 60.0, [60]), ("y", 20.0, [20]))
-    decided = apply_increment_rule(now, then, K, hold={('["x"]', "n"), ('["y"]', "n")}).to_pylist()
+    decided = apply_increment_rule(now, then, K, hold=np.array([True, True])).to_pylist()
     assert [(row["value"], row["reason"]) for row in decided] == [(40.0, "increment"), (20.0, None)]
 
 

@@ -15,9 +15,9 @@ from test_described import BUILD
 
 from pipeline.disclosure.between import equalities
 from pipeline.disclosure.facts import Between, Sums
-from pipeline.disclosure.suppression import Rules, protect_all, recoverable_all
+from pipeline.disclosure.suppression import protect_all, recoverable_all
 from pipeline.disclosure.system import Equality, holding, system_of
-from pipeline.disclosure.tables import CountTable, DisclosureError, Margin, Measure
+from pipeline.disclosure.tables import CountTable, DisclosureError, Margin, Measure, Rules
 
 K = 11
 RULES = Rules(K, mask_zero=True)

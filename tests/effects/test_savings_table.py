@@ -132,6 +132,7 @@ def test_the_largest_share_is_that_of_a_person_of_either_arm() -> None:
     euros["part_time_eur"] = np.where(np.arange(sample.n_rows) == one, 9000.0, 0.001)
     rows = figures_of(analysed(sample, euros, np.ones(sample.n_rows)), MONTHS, Cost(300.0, 1000))
     assert rows["part_time_allowances"]["largest_share"] > 0.99
+    assert rows["part_time_allowances"]["others_over_largest"] < 0.001 < 1 < rows["allowances"]["others_over_largest"]
     assert rows["allowances"]["largest_share"] < 0.2
 
 

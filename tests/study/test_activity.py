@@ -135,6 +135,7 @@ def test_sources_exits_and_measures_count_persons_with_their_totals(found: dict[
     assert value(measures, measure="post_adaptation", status="carried_out") == 1
     assert value(measures, measure="post_adaptation", status="proposed") == 0
     assert value(measures, measure="all", status="all") == value(measures, "n_cost", measure="all", status="all") == 1
+    assert value(measures, "second_cost", measure="all", status="all") == 0
 
 
 def test_situations_compare_the_same_persons_at_their_first_report_and_later(found: dict[str, Any]) -> None:
