@@ -117,7 +117,8 @@ def audit(
     """
     from pipeline.release.verify import verify
 
-    verdicts = verify(release_dir)
+    with shown(err) as progress:
+        verdicts = verify(release_dir, lambda done, total: progress("bounding masked counts", done, total))
     for verdict in verdicts:
         _say(f"{'kept  ' if verdict.passed else 'BROKEN'}  {verdict.rule}: {verdict.detail}")
     broken = [verdict.rule for verdict in verdicts if not verdict.passed]
@@ -176,7 +177,7 @@ def evaluate_texts(
 
     [bold]spans[/bold] lists every identifier of a text: {"start", "end", "label"} in characters, the end not included;
     [] says that there is none. [bold]codes[/bold] gives its indicators: {"pain": "present", "training": "planned"}.
-    A text may have one or both. An identifier counts as found only when every character of it is masked.
+    A text may have one or both. An identifier counts as found only when every character of it is masked, blanks apart.
     Proportions come with Wilson intervals at 95 %.
 
     Only figures are shown. --misses writes the words that were missed, the worst first: the file is as confidential

@@ -252,6 +252,40 @@ class Between(_Facts):
         return Equality(self.total, self.parts, self.because)
 
 
+class Deduction(_Facts):
+    """What a reader who solves the linear programmes of all published tables can deduce of masked counts.
+
+    Attributes:
+        counts: masked counts of persons that were looked at.
+        groups: groups of masked parts of one shown total.
+        exact: counts whose interval is known to the unit.
+        certified: other counts, with two whole solutions far enough apart: their interval is at least that wide.
+        open: counts and groups that are neither proven safe nor deduced.
+        contradicted: counts of which nothing follows, since earlier figures that stand around contradict the sums.
+        exposed: counts and groups that can be deduced too closely; none in a release that is published.
+        narrowest: whole numbers that the interval of every count holds at least; None without any masked count.
+        programmes: linear programmes solved.
+        releases: earlier releases compared with.
+        changes: figures and groups whose change since an earlier release was bounded.
+        exposed_changes: those whose change is bounded to 1..k-1 persons; none in a release that is published.
+        open_changes: those of which neither is proven.
+    """
+
+    counts: int = 0
+    groups: int = 0
+    exact: int = 0
+    certified: int = 0
+    open: int = 0
+    contradicted: int = 0
+    exposed: int = 0
+    narrowest: int | None = None
+    programmes: int = 0
+    releases: int = 0
+    changes: int = 0
+    exposed_changes: int = 0
+    open_changes: int = 0
+
+
 class ReleaseFacts(_Facts):
     """Everything a release prints that is not in its tables.
 
@@ -265,6 +299,7 @@ class ReleaseFacts(_Facts):
         suppression: table -> reason -> number of counts masked for it.
         sums: table -> sums readers know to hold in it (`Sums.of`); the audit tries to undo the masks with them.
         between: sums that readers know to hold between tables (`Between.of`).
+        deduction: what follows for masked counts and for changes; filled when the release is written.
         ledger: French sentences: what was compared with earlier releases, and the verdict.
         attacks: measured attacks.
         risk: probabilities of a right match; None without microdata.
@@ -283,6 +318,7 @@ class ReleaseFacts(_Facts):
     suppression: dict[str, dict[str, int]] = Field(default_factory=dict)
     sums: dict[str, Sums] = Field(default_factory=dict)
     between: tuple[Between, ...] = ()
+    deduction: Deduction | None = None
     ledger: tuple[str, ...] = ()
     attacks: tuple[Attack, ...] = ()
     risk: Risk | None = None

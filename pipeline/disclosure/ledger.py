@@ -364,8 +364,12 @@ def _replaced(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
 
 def written_keys(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
     """Key of each row as the ledger writes it: a JSON list."""
-    columns = (frame[name].astype(str) for name in keys)
-    return [json.dumps(list(key), ensure_ascii=False) for key in zip(*columns, strict=True)]
+    columns = []
+    for name in keys:
+        place, codes = pd.factorize(frame[name].astype(str))
+        written = np.array([json.dumps(code, ensure_ascii=False) for code in codes.tolist()], object)
+        columns.append(written[place].tolist())
+    return ["[" + ", ".join(key) + "]" for key in zip(*columns, strict=True)]
 
 
 def _write_once(path: Path, table: pa.Table) -> None:

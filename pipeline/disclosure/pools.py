@@ -1,7 +1,7 @@
 """Rows too small to be told are told together, so that what they hold is not lost.
 
 In each context (the other keys) the rows of fewer than k persons, and those told together before that fewer than k have
-joined since, are summed in one row; while the sum itself is too small, the smallest of the others joins. Only the sum is
+joined since, are summed in one row; while the sum is too small, the smallest of the others joins. Only the sum is
 published. To the ledger a sum of other rows is another cell, so what changes of membership tell is judged here: the
 persons of all rows concerned have changed by nobody or by at least k since they were last told together, or the earlier
 membership stays.

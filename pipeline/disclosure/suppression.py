@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from pipeline.disclosure.deduction import too_close
 from pipeline.disclosure.linear import PRIME, determined, null_space, tellable
 from pipeline.disclosure.system import Cell, Equality, Ints, System, system_of
 from pipeline.disclosure.tables import (
@@ -98,7 +99,7 @@ def protect_all(
         stays = system.flat(kept) & (~first.cells | enough)
     unsafe = first.cells & ~stays
     start = unsafe | stays
-    masked = _complement(system, start, rules.k)
+    masked = _until_wide(system, start, _complement(system, start, rules.k), rules.k, base)
     why = first.because | dict.fromkeys(np.flatnonzero(stays).tolist(), KEPT)
     why |= _reasons(system, masked & ~start, masked, start)
     masks = _masks(system, unsafe, masked & ~start, stays, why)
@@ -258,6 +259,41 @@ def _complement(system: System, start: Flags, k: int) -> Flags:
     cover = _cover(system, secret, secret, k)
     # What is told again may leave a sum that tells too much where no exact rule sees it: to a fixed point.
     return _cover(system, secret, _told_again(system, secret, cover, k), k) & ~system.complement
+
+
+def _until_wide(system: System, start: Flags, masked: Flags, k: int, base: int) -> Flags:
+    """Mask the next cell of the sum with the fewest masked persons around each count that is told too closely.
+
+    What elimination leaves open, linear programming may still bound to a few values: no count is below zero. Where
+    every cell of the sums around is masked already, what tells the count lies further: the sums of those cells are
+    looked at, ring after ring, and one cell is masked at a time.
+    """
+    while (close := too_close(system, masked, k, base)).any():
+        hidden = masked[system.cell]
+        free = np.flatnonzero(~hidden & ~system.told[system.cell] & ~system.complement[system.cell])
+        persons = np.bincount(
+            system.sum_of, weights=np.where(hidden, system.persons[system.cell], 0), minlength=len(system.labels)
+        )
+        open_sums = np.zeros(len(system.labels), np.bool_)
+        open_sums[system.sum_of[free]] = True
+        near = close
+        while not len(around := np.flatnonzero(near[system.cell] & open_sums[system.sum_of])):
+            wider = near.copy()
+            wider[system.cell[np.isin(system.sum_of, system.sum_of[near[system.cell]])]] = True
+            if (wider == near).all():
+                names = sorted({system.name(int(cell))[0] for cell in np.flatnonzero(close)})
+                raise DisclosureError(f"{', '.join(names)}: a masked cell is told too closely whatever else is masked")
+            near = wider
+        order = around[np.lexsort((system.sum_of[around], persons[system.sum_of[around]], system.cell[around]))]
+        _, tightest = np.unique(system.cell[order], return_index=True)
+        if near is not close:
+            tightest = tightest[[np.argmin(persons[system.sum_of[order[tightest]]])]]
+        chosen = np.isin(system.sum_of[free], system.sum_of[order[tightest]])
+        _, first = np.unique(system.sum_of[free[chosen]], return_index=True)
+        masked = masked.copy()
+        masked[system.cell[free[chosen][first]]] = True
+        masked = _cover(system, start, masked, k) & ~system.complement
+    return masked
 
 
 def _cover(system: System, secret: Flags, masked: Flags, k: int) -> Flags:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from pipeline.disclosure import measured
 from pipeline.disclosure.attackers.repeat import repeatable
-from pipeline.disclosure.facts import Attack, Fidelity, Microdata, ReleaseFacts, Risk
+from pipeline.disclosure.facts import Attack, Deduction, Fidelity, Microdata, ReleaseFacts, Risk
 from pipeline.protocol import Protocol
 from pipeline.release import audit, synthesis
 from pipeline.release.verify import Parameters, Verdict, hashes
@@ -105,6 +105,7 @@ def _facts(manifest: Mapping[str, Any], told: Mapping[str, Any], tables: Mapping
         ledger=tuple(told["ledger"]),
         attacks=tuple(Attack.model_validate(a) for criterion in told["criteria"] for a in criterion["attacks"]),
         risk=Risk.model_validate(told["risk"]) if told["risk"] else None,
+        deduction=Deduction.model_validate(told["deduction"]) if told["deduction"] else None,
         held=manifest["held"],
         generalised=told["generalised"],
         disappeared=measured.disappeared(tables["participant_profile"]),

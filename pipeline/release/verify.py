@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,12 @@ import pyarrow.parquet as pq
 from pipeline import database
 from pipeline.disclosure import persons
 from pipeline.disclosure import verify as microdata_verify
-from pipeline.disclosure.facts import Between, Fidelity, Sums
+from pipeline.disclosure.bounds import Progress
+from pipeline.disclosure.deduction import Reading, deduce, deduce_changes
+from pipeline.disclosure.facts import Between, Deduction, Fidelity, Sums
 from pipeline.disclosure.suppression import recoverable_all
 from pipeline.disclosure.system import Equality
+from pipeline.disclosure.tables import CountTable
 from pipeline.protocol import Protocol
 from pipeline.release import french, rules
 from pipeline.release.rules import CLOSE, Figures
@@ -115,11 +118,12 @@ class _Seen:
 Tables = Mapping[str, pa.Table]
 
 
-def verify(folder: Path) -> list[Verdict]:
+def verify(folder: Path, progress: Progress | None = None) -> list[Verdict]:
     """Every rule on a release folder.
 
     Args:
         folder: `<home>/published/release=YYYY-MM` or a copy of it.
+        progress: told (masked counts settled, all of them): the part that takes time.
 
     Returns:
         A verdict per rule. A release without a readable manifest gets one failed verdict: nothing else can be judged.
@@ -130,7 +134,7 @@ def verify(folder: Path) -> list[Verdict]:
     except (OSError, ValueError, KeyError, TypeError):
         return [Verdict("manifest", False, "manifest.json is missing or is not the manifest of a release")]
     tables = _read(folder)
-    judged = _content(tables, folder, parameters)
+    judged = _content(tables, folder, parameters, progress)
     return [
         _judge("manifest", lambda: _manifest(manifest)),
         _judge("files", lambda: _files(folder, manifest)),
@@ -140,12 +144,12 @@ def verify(folder: Path) -> list[Verdict]:
     ]
 
 
-def content(folder: Path, parameters: Parameters) -> list[Verdict]:
+def content(folder: Path, parameters: Parameters, progress: Progress | None = None) -> list[Verdict]:
     """The rules on the tables, the database and the descriptor: what can be judged before the documents are written."""
-    return _content(_read(folder), folder, parameters)
+    return _content(_read(folder), folder, parameters, progress)
 
 
-def _content(tables: Tables | None, folder: Path, parameters: Parameters) -> list[Verdict]:
+def _content(tables: Tables | None, folder: Path, parameters: Parameters, progress: Progress | None) -> list[Verdict]:
     if tables is None:
         return [Verdict("tables", False, "a table's Parquet file cannot be read")]
     first = _judge("tables", lambda: _tables(tables, parameters))
@@ -159,7 +163,7 @@ def _content(tables: Tables | None, folder: Path, parameters: Parameters) -> lis
         _judge("codes", lambda: _codes(tables)),
         _judge("k", lambda: _smallest_count(tables, parameters)),
         _judge("suppression", lambda: _suppression(release)),
-        _judge("subtraction", lambda: _subtraction(tables, parameters)),
+        _judge("subtraction", lambda: _subtraction(tables, parameters, progress)),
         _judge("rounding", lambda: _rounding(tables, parameters)),
         _judge("sums", lambda: _sums(release, parameters)),
         _judge("figures", lambda: _figures(release, parameters)),
@@ -406,20 +410,64 @@ def _suppression(release: Figures) -> _Seen:
     return seen
 
 
-def _subtraction(tables: Tables, parameters: Parameters) -> _Seen:
+def _declared(tables: Tables, parameters: Parameters) -> list[CountTable]:
+    return [sums.count_table(name, tables[name]) for name, sums in sorted(parameters.sums.items()) if sums.measures]
+
+
+def _reading(tables: Tables, parameters: Parameters) -> Reading:
+    return Reading(_declared(tables, parameters), parameters.between, parameters.k, parameters.rounding_base)
+
+
+def deduction(tables: Tables, parameters: Parameters, kept: Sequence[Path]) -> Deduction:
+    """What a reader deduces of masked counts, and of changes since the releases he kept.
+
+    Args:
+        tables: of the release.
+        parameters: of its manifest.
+        kept: folders of earlier releases.
+    """
+    now = _reading(tables, parameters)
+    found, changes = deduce(now), []
+    for folder in kept:
+        manifest = Parameters.of(json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
+        then = {name: pq.read_table(folder / "tables" / f"{name}.parquet", partitioning=None) for name in manifest.sums}
+        changes.append(deduce_changes(now, _reading(then, manifest)))
+    return Deduction(
+        counts=found.counts, groups=found.groups, exact=found.exact, certified=found.certified, open=found.open,
+        contradicted=found.contradicted, exposed=len(found.exposed), narrowest=found.narrowest,
+        programmes=found.programmes, releases=len(changes), changes=sum(each.looked for each in changes),
+        exposed_changes=sum(len(each.exposed) for each in changes), open_changes=sum(each.open for each in changes),
+    )  # fmt: skip
+
+
+def _subtraction(tables: Tables, parameters: Parameters, progress: Progress | None) -> _Seen:
     seen = _Seen()
-    declared = {name: sums for name, sums in sorted(parameters.sums.items()) if sums.measures}
-    described = [sums.count_table(name, tables[name]) for name, sums in declared.items()]
-    for name, key, measure in recoverable_all(described, parameters.between, k=parameters.k):
-        seen.problems.append(f"{name} ({', '.join(key)}): the masked {measure} can be computed from other cells")
-    if declared:
-        seen.figure = f"no masked cell is determined by the sums readers know (tables with sums: {len(declared)})"
-        seen.figure_fr = (
-            "aucune case masquée n'est déterminée par les sommes connues des lecteurs "
-            f"(tables avec des sommes : {len(declared)})"
-        )
-    else:
+    declared = _declared(tables, parameters)
+    if not declared:
         seen.figure, seen.figure_fr = "no sum is declared between cells", "aucune somme n'est déclarée entre les cases"
+        return seen
+    told = set(recoverable_all(declared, parameters.between, k=parameters.k))
+    for name, key, measure in sorted(told):
+        seen.problems.append(f"{name} ({', '.join(key)}): the masked {measure} can be computed from other cells")
+    found = deduce(_reading(tables, parameters), progress=progress)
+    for cells in found.exposed:
+        if not told.issuperset(cells):
+            named = " with ".join(f"{name} ({', '.join(key)}) {measure}" for name, key, measure in cells)
+            seen.problems.append(f"{named}: masked, and bounded by the other cells to fewer than {parameters.k} values")
+    # Not proven is not refuted: how many is said, and the step that knows the true figures has judged them.
+    seen.figure = (
+        f"linear programming: {found.counts} masked counts, each may hold at least {found.narrowest} values "
+        f"({found.exact} to the unit, {found.certified} certified, {found.open} not proven)"
+        if found.counts
+        else "no masked count"
+    )
+    seen.figure_fr = (
+        f"programmation linéaire : effectifs masqués : {french.number(found.counts)}, chacun peut prendre au moins "
+        f"{found.narrowest} valeurs (à l'unité : {french.number(found.exact)} ; attestés par deux solutions : "
+        f"{french.number(found.certified)} ; non démontrés : {french.number(found.open)})"
+        if found.counts
+        else "aucun effectif masqué"
+    )
     return seen
 
 

@@ -1,8 +1,8 @@
 """How well identifiers are masked and indicators coded, on texts that a site annotated itself: `pdp evaluate-texts`.
 
-An identifier counts as found only when every character of it is masked: half a name still names. Proportions come with
-Wilson intervals at 95 % (Wilson 1927; Brown, Cai & DasGupta 2001), which take the units for independent: identifiers of
-one text, or texts of one author, are alike, so that the truth is less sure than the interval says.
+An identifier counts as found only when every character of it, blanks apart, is masked: half a name still names.
+Proportions come with Wilson intervals at 95 % (Wilson 1927; Brown, Cai & DasGupta 2001), which take the units for
+independent: identifiers of one text, or texts of one author, are alike, so that the truth is less sure than that.
 """
 
 from __future__ import annotations

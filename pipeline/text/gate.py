@@ -104,7 +104,7 @@ def _doubts(left: str, lexicon: Lexicon) -> set[Reason]:
     """Without a record nobody says who is named: what only might be a name or a number withholds too.
 
     A capital word of the vocabulary is suspect where it touches a mask, or stands alone at the head of a line: names
-    that are words (`Marteau, né le ...`) stand so. So is a number of four digits without unit.
+    that are words (`Lampe, 12/03/1965`) stand so. So is a number of four digits without unit.
     """
     found = {Reason.NUMBER_LEFT} if _FOUR_DIGITS.search(left) else set()
     for match in TOKEN.finditer(left):

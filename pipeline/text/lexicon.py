@@ -65,7 +65,7 @@ _SUFFIXES = re.compile(
 _SURE_SUFFIXES = re.compile(
     r"(?:[ts]ions?|[a-z]{4}ement|logie|logique|pathie|scopie|graphie|therapie|ectomie|otomie|plastie|emie|urie|algies?|isme)$"
 )
-_CUES = (
+CUES = (
     Is.MONTH | Is.NUMERAL | Is.CIVILITY | Is.ROLE | Is.NAMING | Is.FACILITY | Is.EMPLOYER | Is.STREET | Is.WEAK_STREET
 )
 NAME = Is.FIRST | Is.SURNAME | Is.TOWN
@@ -317,7 +317,7 @@ class Lexicon:
             return kind | shape | Is.FOREIGN | Is.LOOK
         if not kind & (Is.WORD | NAME) and self._derived(folded, shape):
             kind |= Is.WORD
-        plain = shape is Is.LOWER and kind & Is.WORD and not kind & _CUES
+        plain = shape == Is.LOWER and kind & Is.WORD and not kind & CUES
         return kind | shape | (0 if plain else Is.LOOK)
 
     def _derived(self, folded: str, shape: int) -> bool:

@@ -20,7 +20,7 @@ _O = r"(?:[0-9]|[OoQIl](?![^\W\d_]))"  # digits and the letters typed for them
 _MAIN = re.compile(
     rf"""[0-9OQ](?:
     (?P<nir>(?<=[1-478]){_GAP}\d{_GAP}\d{_GAP}\d{_GAP}\d{_GAP}(?:\d{_GAP}\d|2{_GAP}[AaBb])(?:{_GAP}\d){{6}}
-        (?:[ .\-/_]{{0,2}}(?:cl[eé])?[ :.\-/_]{{0,2}}\d[ ]?\d)?(?!\d|[ .\-]\d))
+        (?:[ .\-/_]{{0,2}}(?:cl[eé]f?)?[ :.\-/_]{{0,2}}\d[ ]?\d)?(?!\d|[ .\-]\d))
   | (?P<iso>(?<=\d)\d{{3}}[ ]?[-/.|][ ]?\d{{1,2}}[ ]?[-/.|][ ]?\d{{1,2}}(?!\d|[.\-/]\d))
   | (?P<date>(?<=\d)\d?[ ]{{0,2}}[/.|\-][ ]{{0,2}}\d{{1,2}}[ ]{{0,2}}[/.|\-][ ]{{0,2}}\d\d(?:\d\d)?(?!\d|[.\-/]\d))
   | (?P<spaced_date>(?:(?<=\d)|(?<=[0-3])\d)[ ](?:0\d|1[0-2])[ ](?:19|20)\d\d(?!\d))
@@ -29,6 +29,7 @@ _MAIN = re.compile(
   | (?P<dotted_date>(?<=\d)\d?\.(?:0\d|1[0-2])(?![\d.]))
   | (?P<age>(?<=\d)\d{{1,2}}(?=[ ]?ans\b))
   | (?P<pairs>(?<=0)[1-9][ .\-]\d\d(?:[ .\-]\d\d)?(?![\d.,]|[ .\-/]\d))
+  | (?P<code>(?<=\d)\d{{0,3}}[A-GI-Z]\d{{1,6}}(?![A-Za-z0-9]))
   | (?P<run>(?:(?<=\d)|(?<![A-Za-z]{{2}}))(?:[ .\-/_()\n]{{0,2}}{_O}){{4,60}})
     )""",
     re.VERBOSE,
@@ -38,7 +39,7 @@ _IBAN_START = re.compile(r"[A-Za-z]\d\d[ \-]?[0-9A-Za-z]{4}")
 _IBAN = re.compile(
     r"(?<![0-9A-Za-z])[A-Za-z]{2}\d{2}(?:[ \-]?[0-9A-Za-z]{4}){2,7}(?:[ \-]?[0-9A-Za-z]{1,3})?(?![0-9A-Za-z])"
 )
-_AT = re.compile(r"@|\(at\)|\[at\]|arobase")
+_AT = re.compile(r"@|[(\[][ ]?(?:at|arobase|a)[ ]?[)\]]|arobase")
 _LOCAL = re.compile(r"(?:[\w.%+'\-]{1,40}[ ]\.[ ])?[\w.%+'\-]{1,64}[ ]?$")
 _HOST = re.compile(r"[ ]?[\w\-]{1,63}(?:[ ]?(?:\.|\bpoint\b)[ ]?[\w\-]{1,63}){0,6}")
 _LINK = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"']{1,300}")
@@ -180,7 +181,7 @@ def _judged(text: str, match: re.Match[str]) -> Iterator[Span]:
     kind, (start, end) = match.lastgroup, match.span()
     found = match.group()
     if kind == "nir":
-        number = re.sub(r"[^0-9ABab]", "", re.sub(r"cl[eé]", "", found)).upper()
+        number = re.sub(r"[^0-9ABab]", "", re.sub(r"cl[eé]f?", "", found)).upper()
         yield Span(start, end, Label.NIR, 0.99 if nir_key_is_right(number) else 0.6)
     elif kind in ("iso", "date", "spaced_date", "month"):
         yield Span(start, end, Label.DATE, 0.9)
@@ -193,6 +194,9 @@ def _judged(text: str, match: re.Match[str]) -> Iterator[Span]:
             yield Span(start, end, Label.DATE, 0.6)
     elif kind == "pairs":
         yield Span(start, end, Label.PHONE, 0.5)
+    elif kind == "code":
+        if not (start and text[start - 1].isalpha()):
+            yield Span(start, end, Label.NUMBER, 0.4)
     elif kind == "age":
         if int(found) >= 90:
             yield Span(start, end, Label.AGE, 0.8)

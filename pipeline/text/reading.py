@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 
 from pipeline.text import numbers
-from pipeline.text.lexicon import CAPITAL, NAME, READABLE, WEEKDAYS, Is, Lexicon
+from pipeline.text.lexicon import CAPITAL, CUES, NAME, READABLE, WEEKDAYS, Is, Lexicon
 from pipeline.text.normal import fold
 from pipeline.text.spans import Label, Span
 
@@ -35,6 +35,8 @@ _LONGEST_NAME = 6
 _LONGEST_TAIL = 9
 _SPELT_RUN = 5
 _LONGEST_ABBREVIATION = 4
+_LINE = 8
+"""Tokens on each side that tell whether a line is in capitals."""
 _YEAR_UNITS = re.compile(
     r"[ ]?(?:€|euros?\b|mg\b|ml\b|g\b|kg\b|m\b|kcal\b|h\b|ui\b|mn\b|pas\b|f\b|francs?\b|%)", re.IGNORECASE
 )
@@ -58,6 +60,8 @@ _KEPT_AFTER_CIVILITY = frozenset(
 )
 _BETWEEN = frozenset(("a", "à", "au", "aux", "et", "en", "y", "sur", "sous"))
 """Particles that join two names more often than they stand inside one."""
+_KIN = frozenset(("fils", "frères", "freres", "cie", "co", "associés", "associes"))
+"""End the names of firms (`Paul & fils`)."""
 _BEFORE_PERSONS = frozenset(["de", "par", "que", "avec", "pour", "chez", "à", "et", "entre", "selon", "contre"])
 _UNITS_AFTER_DIGITS = frozenset(["er", "ere", "eme", "e", "nd", "nde", "h", "g", "m", "l", "j", "s"])
 
@@ -191,7 +195,7 @@ class _Reader:
             elif kind & (Is.EPONYM | Is.CUED_EPONYM) and self._eponym(i, kind):
                 return
             elif kind & READABLE:
-                if not kind & (Is.FUNCTION | Is.CAPITALISED) and self._born(i):
+                if not kind & (Is.FUNCTION | Is.CAPITALISED) and self._stands_out(i, kind):
                     self.mark(i, Label.PERSON, 0.6)
             else:
                 self.mark(i, Label.PERSON if len(word) > 3 else Label.UNKNOWN, 0.5)
@@ -223,6 +227,20 @@ class _Reader:
     def _article(self, i: int) -> bool:
         """Whether a token is a capital article inside a sentence: it opens a proper name (`à La Défense`)."""
         return self.word[i] in ("La", "Le", "Les") and not self.r.opens(i) and self.r.gap(i + 1) == " "
+
+    def _stands_out(self, i: int, kind: int) -> bool:
+        """Whether a word in capitals is a name: before `né(e)`, behind an initial, or in a line of small letters."""
+        if self._born(i) or (i and self.kind[i - 1] & Is.SINGLE and self.r.gap(i) == ". " and not self.r.opens(i - 1)):
+            return True
+        if kind & CUES:
+            return False
+        small = 0
+        for step in (-1, 1):
+            j = i + step
+            while 0 <= j < self.n and abs(j - i) <= _LINE and "\n" not in self.r.gap(max(j, j - step)):
+                small += bool(self.kind[j] & Is.LOWER) - bool(self.kind[j] & Is.CAPS)
+                j += step
+        return small > 0
 
     def _stands_for_a_person(self, i: int) -> bool:
         """Whether a lone capital follows a word that persons follow (`l'absence de K`)."""
@@ -397,6 +415,8 @@ class _Reader:
                     break
                 if self.word[j] in ("saint", "sainte", "st", "ste") and j + 1 < self.n:
                     last = j + 1
+            elif self.word[j] in _KIN and last > i and ("&" in gap or self.word[j - 1] == "et"):
+                last = j
             elif kind & Is.FUNCTION or kind & Is.VERB:
                 break
             elif not kind & Is.WORD:
@@ -435,6 +455,8 @@ class _Reader:
         first = self._number_before(i)
         numbered = first < i
         behind = (i + 1 < self.n and self.kind[i + 1]) or 0
+        if self.word[i] in ("r", "R") and not numbered:  # a street behind a number alone
+            return
         if i + 1 >= self.n or (
             not numbered and kind & Is.WEAK_STREET and not behind & (CAPITAL | Is.DIGITS | Is.PARTICLE)
         ):
@@ -696,7 +718,7 @@ class _Reader:
         kind, mine = self.kind[j], self.kind[i]
         if gap == "-":
             named = kind & (CAPITAL | Is.PARTICLE) or not kind & Is.FUNCTION
-            return bool(named and mine & (CAPITAL | Is.PARTICLE))
+            return bool(named and (mine & (CAPITAL | Is.PARTICLE) or not mine & READABLE))
         if gap == "":
             return bool(kind & CAPITAL)
         if kind & Is.LOWER and kind & (Is.FIRST | Is.SURNAME):
@@ -707,6 +729,9 @@ class _Reader:
             return self._initial_belongs(i, j, gap)
         if gap == "'":
             return bool(kind & Is.TITLE)
+        if gap == ", ":  # `MARTEAU, Jean` or `MARTEAU, PRUDENCE` at the head of a line
+            heads = self.r.opens(min(i, j)) and not kind & (Is.CAPITALISED | Is.FUNCTION | Is.ACRONYM)
+            return heads and (bool(kind & mine & Is.CAPS) or (j < i and bool(mine & Is.FIRST)))
         if gap not in (" ", "  ", ". "):
             return False
         unnamed = Is.CIVILITY | Is.ACRONYM | Is.CAPITALISED | Is.ROLE | Is.NAMING | Is.DRUG | Is.EPONYM
@@ -727,7 +752,7 @@ class _Reader:
                 return True
             return gap == "'" or (gap in (" ", "") and self.word[j] not in ("A", "Y"))
         return (
-            gap in (" ", ".", "")
+            gap in (" ", ".", "", "'")
             and text[self.r.end[j] : self.r.end[j] + 1] in (".", ",", ")", "\n", "", " ")
             and self.word[j] not in ("A", "Y")
         )
