@@ -7,10 +7,13 @@ counts: a check that finds an identifier must not show it.
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from assets.anonymise import anonymised
@@ -22,12 +25,15 @@ from assets.pseudonymise import pseudonymised
 from assets.pseudonymise import texts as masked_texts
 from pipeline import database
 from pipeline.database import Connection
+from pipeline.disclosure import ledger
+from pipeline.disclosure.facts import ReleaseFacts
 from pipeline.home import Home
 from pipeline.orchestration import reports
 from pipeline.orchestration.partitions import MONTHS
 from pipeline.orchestration.promises import Evidence, judge
 from pipeline.orchestration.reports import tables_of
 from pipeline.orchestration.resources import PdpHome
+from pipeline.release import rules
 from pipeline.run import Run
 from pipeline.tables.inputs import INPUTS
 from pipeline.tables.model import Role, Sensitivity, Type
@@ -37,6 +43,7 @@ IDENTIFYING = (Sensitivity.DIRECT, Sensitivity.FREE_TEXT)
 IDENTIFIERS = {name for table in INPUTS for name in table.with_sensitivity(*IDENTIFYING)}
 SHORTEST = 10
 """Identifiers shorter than this (names, towns) are also words: the column rule stands against those."""
+STEP = "anonymise"
 STATE = "state_12m"
 """The microdata's sensitive attribute for l-diversity (privacy design)."""
 
@@ -214,6 +221,122 @@ def microdata_classes(run: Run) -> Evidence:
     return Evidence(faults, {"persons": int(persons), "classes": classes})
 
 
+def figures_of(run: Run) -> rules.Figures:
+    """The safe tables and how many of their cells stand from an earlier release.
+
+    Raises:
+        FileNotFoundError: the step has not left a table.
+        FactsError: it has not left its facts.
+    """
+    paths = {table.name: run.home.artefact(run.release, STEP, table.name) for table in PUBLISHED}
+    tables = {name: pq.read_table(path, partitioning=None) for name, path in paths.items() if name != "dictionary"}
+    return rules.Figures(tables, facts_of(run).held)
+
+
+def facts_of(run: Run) -> ReleaseFacts:
+    """What the step hands over beside its tables."""
+    return ReleaseFacts.load(run.home.artefact(run.release, STEP, "facts", "json"))
+
+
+def rounded_counts(run: Run) -> Evidence:
+    """Published counts are multiples of the rounding base; days and euros of persons of theirs."""
+    rule, faults, cells = run.protocol.disclosure, [], 0
+    bases = {(table.name, name): rule.rounding_base for table in PUBLISHED for name in table.with_role(Role.COUNT)}
+    bases |= {("microdata", name): rule.days_rounding for name in ("days_on_leave_6m", "days_on_leave_12m")}
+    bases["microdata", "allowance_eur_12m"] = rule.euros_rounding
+    for (name, column), base in bases.items():
+        values = pq.read_table(run.home.artefact(run.release, STEP, name), columns=[column])[column].drop_null()
+        off = int(np.count_nonzero(values.to_numpy() % base))
+        cells += len(values)
+        if off:
+            faults.append(f"{name}.{column}: {off} values that are not multiples of {base}")
+    return Evidence(faults, {"values": cells})
+
+
+def masked_figures(run: Run) -> Evidence:
+    """What is masked is marked, with its reason, takes its estimates along, and is counted in `disclosure`."""
+    figures = figures_of(run)
+    rows = sum(
+        int(pc.sum(t["suppressed"]).as_py() or 0) for t in figures.tables.values() if "suppressed" in t.column_names
+    )
+    return Evidence([*rules.masked(figures), *rules.account(figures)], {"rows masked": rows})
+
+
+def coherent_figures(run: Run) -> Evidence:
+    """Sums, shares, intervals, curves and derived figures agree, as any reader will check."""
+    figures, protocol, facts = figures_of(run), run.protocol, facts_of(run)
+    between = [each.equality for each in facts.between]
+    base, k = protocol.disclosure.rounding_base, protocol.disclosure.k
+    faults = [
+        *rules.sums(figures, facts.sums, between, base, k), *rules.rates(figures, base), *rules.ranges(figures),
+        *rules.intervals(figures), *rules.effects(figures), *rules.curves(figures, protocol.inference.curve_weeks),
+        *rules.across(figures, protocol.study.primary_horizon_months),
+        *rules.microdata(
+            figures.tables["microdata"], protocol.study.primary_horizon_days, protocol.disclosure.days_rounding
+        ),
+    ]  # fmt: skip
+    return Evidence(faults, {"tables": len(figures.tables)})
+
+
+def attacks_kept(run: Run) -> Evidence:
+    """No measured attack succeeds more than its rule allows."""
+    attacks = facts_of(run).attacks
+    faults = [
+        f"{attack.criterion}: {attack.success:.3f} of {attack.attempts} attempts succeed, {attack.limit:.3f} allowed"
+        for attack in attacks
+        if attack.limit is not None and not attack.kept
+    ]
+    held_to = [attack for attack in attacks if attack.limit is not None]
+    return Evidence(
+        faults,
+        {
+            "attacks": len(attacks), "held to a rule": len(held_to),
+            "without a control that succeeds": sum(not attack.has_teeth for attack in held_to),
+        },
+    )  # fmt: skip
+
+
+def frozen_quarters(run: Run) -> Evidence:
+    """Quarters that the release before has published are repeated row by row."""
+    earlier = [month for month in run.home.releases() if month < run.release]
+    if not earlier:
+        return Evidence([], {"rows repeated": 0})
+    columns = [name for name in published("microdata").names if name != "release"]
+    before = pq.read_table(run.home.release(earlier[-1]) / "tables" / "microdata.parquet", columns=columns)
+    now = pq.read_table(run.home.artefact(run.release, STEP, "microdata"), columns=columns)
+    now = now.filter(pc.is_in(now["index_quarter"], pc.unique(before["index_quarter"])))
+    with database.connect(run.home.scratch) as connection:
+        connection.register("then_rows", before)
+        connection.register("now_rows", now)
+        lost, more = (
+            connection.sql(f"SELECT * FROM {one} EXCEPT ALL SELECT * FROM {other}").to_arrow_table().num_rows
+            for one, other in (("then_rows", "now_rows"), ("now_rows", "then_rows"))
+        )
+    faults = [f"{lost} rows published before are not repeated, {more} are new in their quarters"] if lost + more else []
+    return Evidence(faults, {"rows repeated": before.num_rows})
+
+
+def increments(run: Run) -> Evidence:
+    """A figure that moved since it was last published did so by k persons or more in every arm that changed."""
+    k = run.protocol.disclosure.k
+    now = pq.read_table(run.home.artefact(run.release, STEP, "ledger_cells"), partitioning=None).to_pandas()
+    then = ledger.previous_cells(run.home.ledger, run.release).to_pandas()
+    both = now.merge(then, on=["table", "key", "measure"], suffixes=("", "_then"))
+    both = both[both["persons"].str.len() == both["persons_then"].str.len()]
+    moved = both[~both["masked"] & (both["masked_then"] | (both["value"] != both["value_then"]))]
+    faults = []
+    for name, cells in moved.groupby("table", sort=True):
+        steps = [np.asarray(a) - np.asarray(b) for a, b in zip(cells["persons"], cells["persons_then"], strict=True)]
+        # What opens does so for newcomers: one arm at least has k of them.
+        few = sum(
+            bool(((step != 0) & (np.abs(step) < k)).any() or (opened and step.size and step.max() < k))
+            for step, opened in zip(steps, cells["masked_then"], strict=True)
+        )
+        if few:
+            faults.append(f"{name}: {few} figures moved with fewer than {k} persons")
+    return Evidence(faults, {"figures compared": len(both), "moved": len(moved)})
+
+
 def _no_identifier(asset: dg.AssetsDefinition, step: str) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=asset,
@@ -277,3 +400,29 @@ def counts_at_least_k(context: dg.AssetCheckExecutionContext, pdp: PdpHome) -> d
 def classes_at_least_k(context: dg.AssetCheckExecutionContext, pdp: PdpHome) -> dg.AssetCheckResult:
     """Blocking: nobody can be told apart."""
     return judge(context, pdp, microdata_classes)
+
+
+def _on_anonymised(name: str, look: Callable[[Run], Evidence], description: str) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=anonymised, name=name, blocking=True, partitions_def=MONTHS, description=description,
+    )  # fmt: skip
+    def found(context: dg.AssetCheckExecutionContext, pdp: PdpHome) -> dg.AssetCheckResult:
+        return judge(context, pdp, look)
+
+    return found
+
+
+counts_rounded = _on_anonymised("rounded_counts", rounded_counts, "Counts, days and euros are rounded as promised.")
+figures_masked = _on_anonymised(
+    "masked_figures", masked_figures, "What is masked is marked with its reason and counted; no estimate outlives it."
+)
+figures_coherent = _on_anonymised(
+    "coherent_figures", coherent_figures, "Sums, shares, intervals, curves and derived figures agree."
+)
+attacks_fail = _on_anonymised("attacks", attacks_kept, "No measured attack succeeds more than its rule allows.")
+quarters_frozen = _on_anonymised(
+    "frozen_quarters", frozen_quarters, "Quarters published before are repeated row by row."
+)
+figures_move_by_k = _on_anonymised(
+    "increments", increments, "A figure moves only with k persons or more in every arm that changed."
+)

@@ -13,8 +13,8 @@ LONG_FILES = {
     "identity": ("test_erase", "test_pseudonymise"),
     "matching": ("test_matching_step", "test_nearest_neighbour"),
     "orchestration": ("test_crash", "test_release_run"),
-    "privacy": ("test_disclosure_measured", "test_identity_leaks"),
-    "release": ("test_audit", "test_step", "test_synthesis", "test_verify", "test_write"),
+    "privacy": ("test_attackers", "test_identity_leaks"),
+    "release": ("test_audit", "test_step", "test_synthesis", "test_verify", "test_verify_alterations", "test_write"),
     "simulation": ("test_deliveries", "test_paths", "test_truth"),
     "study": ("test_eligibility", "test_nothing_from_the_future", "test_outcomes"),
 }

@@ -75,14 +75,17 @@ class Microdata(_Facts):
 
 
 class Attack(_Facts):
-    """One measured attack and the control that shows it has teeth.
+    """One measured attack, the control that shows it has teeth, and what could be guessed without the release.
 
     Attributes:
         criterion: `singling_out`, `linkability` or `inference` (opinion 05/2014 of the Article 29 working party).
-        name: what the attacker does, in French.
+        name: what the attacker knows and does, in French.
         attempts: number of attempts.
         success: share of attempts that succeed, with its interval.
         control: share of success of the same attack on data without the protection; None when not measured.
+        baseline: share of success of a guess without the release; None where nobody could guess.
+        beyond: the attacker knows more than the rules protect against: measured to be known, not held to anything.
+        limit: largest success that the rules allow; None where they promise nothing and the figure is to be judged.
     """
 
     criterion: str
@@ -92,6 +95,53 @@ class Attack(_Facts):
     ci_low: float
     ci_high: float
     control: float | None = None
+    baseline: float | None = None
+    beyond: bool = False
+    limit: float | None = None
+
+    @property
+    def kept(self) -> bool:
+        """Whether the attack succeeds no more than the rules allow."""
+        return self.limit is None or self.success <= self.limit
+
+    @property
+    def gain(self) -> tuple[float, float, float] | None:
+        """Success beyond a guess, (attack - guess) / (1 - guess), with its interval (Giomi et al. 2023, eq. 2)."""
+        if self.baseline is None or self.baseline >= 1:
+            return None
+        low, gained, high = (
+            (s - self.baseline) / (1 - self.baseline) for s in (self.ci_low, self.success, self.ci_high)
+        )
+        return gained, low, high
+
+    @property
+    def has_teeth(self) -> bool:
+        """Whether the same attack succeeds on unprotected data: if not, its failing here proves nothing."""
+        return self.control is not None and self.control > (self.baseline or 0.0)
+
+
+class Risk(_Facts):
+    """Probability that a row is rightly matched to a person (Dankar and El Emam 2010; El Emam 2013).
+
+    Prosecutor: the person is known to be in the file. Journalist: known only to be in the population it was drawn from.
+    Marketer: as many persons as possible are matched at once.
+
+    Attributes:
+        above: share of the rows whose prosecutor risk is above 1/k.
+        prosecutor: largest probability over the rows, 1 over the smallest class.
+        prosecutor_mean: its mean over the rows (classes over rows).
+        candidates: largest probability when the classes that may be the same person's are taken together.
+        journalist: largest probability over the rows, 1 over the fewest persons of the population who fit; None
+            without the population.
+        marketer: expected share of the rows matched rightly against the population; None without it.
+    """
+
+    above: float
+    prosecutor: float
+    prosecutor_mean: float
+    candidates: float
+    journalist: float | None = None
+    marketer: float | None = None
 
 
 class Sums(_Facts):
@@ -246,13 +296,16 @@ class ReleaseFacts(_Facts):
         uptake: share of the exposed that are accompanied, from rounded published counts; None when it cannot be said.
         fidelity: certificate of the microdata.
         microdata: how the microdata were anonymised; None when the release holds none yet.
-        suppression: table -> reason -> number of cells emptied for it.
+        suppression: table -> reason -> number of counts masked for it.
         sums: table -> sums readers know to hold in it (`Sums.of`); the audit tries to undo the masks with them.
         between: sums that readers know to hold between tables (`Between.of`).
         deduction: what follows for masked counts and for changes; filled when the release is written.
         ledger: French sentences: what was compared with earlier releases, and the verdict.
         attacks: measured attacks.
+        risk: probabilities of a right match; None without microdata.
+        held: table -> number of cells that keep the value of an earlier release.
         disappeared: group in French -> share of its persons in masked cells or suppressed rows.
+        generalised: characteristic in French -> share of its persons whose row does not show it exactly.
         withdrawn_since: a person behind this already published month has been erased since: it is left alone.
     """
 
@@ -268,7 +321,10 @@ class ReleaseFacts(_Facts):
     deduction: Deduction | None = None
     ledger: tuple[str, ...] = ()
     attacks: tuple[Attack, ...] = ()
+    risk: Risk | None = None
+    held: dict[str, int] = Field(default_factory=dict)
     disappeared: dict[str, float] = Field(default_factory=dict)
+    generalised: dict[str, float] = Field(default_factory=dict)
     withdrawn_since: bool = False
 
     def save(self, path: Path) -> None:

@@ -1,8 +1,6 @@
-"""Attacks carried out on what is about to leave, each beside the same attack on unprotected data.
+"""The differencing attack carried out on the tables about to leave, beside the same attack on true counts.
 
-Three attackers, one per weakness that the tables and the microdata could have. Every figure handed over is about cells,
-classes or published rows; controls, which rest on restricted rows, are rounded to a hundredth so that no single person
-shows in them.
+Figures handed over are about cells; the attacks on the microdata are in `attackers`.
 """
 
 from __future__ import annotations
@@ -10,15 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from statsmodels.stats.proportion import proportion_confint
 
 from pipeline.disclosure import ledger
 from pipeline.disclosure.attack import Claim, attack_newest
+from pipeline.disclosure.attackers.measure import measure as measured
 from pipeline.disclosure.facts import Attack
 from pipeline.disclosure.tables import CountTable
 from pipeline.tables.published import published
@@ -28,8 +23,6 @@ Release = tuple[str, pa.Table]
 Group = tuple[str, str, tuple[tuple[tuple[str, ...], str], ...]]
 """Earlier release of a change (or empty), table, cells."""
 
-QUASI_IDENTIFIERS = ("index_quarter", "arm", "sex", "age_band", "territory", "status", "sector", "cause")
-STATE = "state_12m"
 TOLD_TOGETHER = "other_modalities"
 GROUPS = ("sex", "age_band", "leave_risk")
 """Characteristics by which the audit says who disappears."""
@@ -61,11 +54,11 @@ def differencing(described: Sequence[CountTable], releases: Sequence[Release], k
     protected, control = found("value", base), found("counted", 1)
     if not wanted | protected:
         return None
-    return _attack(
+    return measured(
         "singling_out",
         "Retrouver un groupe de moins de k personnes par différence entre cases et entre publications "
         f"({len(releases)} comparées)",
-        len(wanted | protected), len(protected), len(control) / max(len(wanted | control), 1),
+        len(wanted | protected), len(protected), control=len(control) / max(len(wanted | control), 1), limit=0.0,
     )  # fmt: skip
 
 
@@ -108,76 +101,6 @@ def is_true(claim: Claim, true: Mapping[str, Mapping[tuple[str, str, str], int]]
             return False
         persons += now - then
     return 0 < abs(persons) < k
-
-
-def singling_out(
-    rows: pa.Table, raw: pa.Table | None, hierarchies: Mapping[str, Mapping[str, Sequence[str]]], k: int
-) -> Attack:
-    """Look for persons whom fewer than k published rows can be (prosecutor: the person is known to be in the file).
-
-    Args:
-        rows: published microdata, at least one row.
-        raw: the rows before generalisation; None where they are not at hand.
-        hierarchies: column -> leaf -> path, as published.
-        k: least candidates.
-    """
-    classes = rows.select(list(QUASI_IDENTIFIERS)).to_pandas().value_counts(sort=False).reset_index(name="persons")
-    sizes = classes["persons"].to_numpy(np.int64)
-    fits = np.ones((len(classes), len(classes)), np.bool_)
-    for name in QUASI_IDENTIFIERS:
-        fits &= _compatible(classes[name], hierarchies.get(name))
-    isolated = int(sizes[fits @ sizes < k].sum())
-    control = None
-    if raw is not None and raw.num_rows:
-        same = raw.select(list(QUASI_IDENTIFIERS)).to_pandas().value_counts(sort=False).to_numpy()
-        control = float(same[same < k].sum() / same.sum())
-    return _attack(
-        "singling_out",
-        "Isoler une personne des microdonnées par ses quasi-identifiants, parmi moins de k lignes compatibles",
-        rows.num_rows, isolated, control,
-    )  # fmt: skip
-
-
-def _compatible(values: pd.Series, paths: Mapping[str, Sequence[str]] | None) -> npt.NDArray[np.bool_]:
-    """Bool `(n, n)`: two published values can be the same person's: they share a leaf."""
-    codes, names = pd.factorize(values)
-    under = {name: {name} for name in names}
-    for leaf, path in (paths or {}).items():
-        for value in path:
-            under.setdefault(value, set()).add(leaf)
-            under[value].discard(value) if value != leaf else None
-    share = np.array([[bool(under[a] & under[b]) for b in names] for a in names], np.bool_)
-    return share[np.ix_(codes, codes)]
-
-
-def inference(rows: pa.Table, raw: pa.Table | None) -> Attack:
-    """Look for classes whose persons all have the same state at twelve months.
-
-    Args:
-        rows: published microdata, at least one row.
-        raw: the rows before generalisation; None where they are not at hand.
-    """
-
-    def certain(table: pa.Table) -> npt.NDArray[np.bool_]:
-        states = table.select([*QUASI_IDENTIFIERS, STATE]).to_pandas()
-        distinct = states.groupby(list(QUASI_IDENTIFIERS), sort=False)[STATE].nunique(dropna=False)
-        return np.asarray(distinct.to_numpy() == 1)
-
-    found = certain(rows)
-    control = float(certain(raw).mean()) if raw is not None and raw.num_rows else None
-    return _attack(
-        "inference",
-        "Connaître avec certitude la situation à 12 mois de toute une classe des microdonnées",
-        len(found), int(found.sum()), control,
-    )  # fmt: skip
-
-
-def _attack(criterion: str, name: str, attempts: int, successes: int, control: float | None) -> Attack:
-    low, high = proportion_confint(successes, attempts, alpha=0.05, method="wilson")
-    return Attack(
-        criterion=criterion, name=name, attempts=attempts, success=successes / attempts,
-        ci_low=float(low), ci_high=float(high), control=None if control is None else round(control, 2),
-    )  # fmt: skip
 
 
 def disappeared(profile: pa.Table) -> dict[str, float]:

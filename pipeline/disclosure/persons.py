@@ -184,6 +184,14 @@ def utility(table: pa.Table, protocol: Protocol) -> tuple[float, dict[str, list[
     return float(np.mean(losses)), levels
 
 
+def all_masked(table: pa.Table) -> int:
+    """Persons published with `*` in every quasi-identifier that is generalised."""
+    masked = np.ones(table.num_rows, dtype=np.bool_)
+    for name in ("sex", "age_band", "status", "sector", "cause"):
+        masked &= pc.equal(table[name], "*").to_numpy(zero_copy_only=False)
+    return int(masked.sum())
+
+
 def headline(table: pa.Table) -> float | None:
     """The headline from the published file alone: weighted mean days of the treated minus the comparison."""
     weight, days = (table[name].to_numpy().astype(np.float64) for name in ("weight", "days_on_leave_12m"))

@@ -21,6 +21,7 @@ from pipeline import database
 from pipeline.deliveries.intake import Intake
 from pipeline.deliveries.step import STEP as INGEST
 from pipeline.disclosure import described, ledger, measured, persons, successive
+from pipeline.disclosure.attackers import gather
 from pipeline.disclosure.between import equalities
 from pipeline.disclosure.described import GENERATED
 from pipeline.disclosure.facts import Attack, Between, Fidelity, Microdata, ReleaseFacts, Sums
@@ -90,6 +91,7 @@ def anonymise(run: Run) -> StepReport:
     truth = [each.truth for each in tables]
     held = sum(each.held for each in tables)
     recorded = pa.concat_tables([each.cells for each in made])
+    accompanied = uptake.table["share"][0].as_py()
     quality = quality_with_texts(
         quality_with_flags(
             pq.read_table(home.artefact(release, INGEST, "data_quality")),
@@ -97,12 +99,17 @@ def anonymise(run: Run) -> StepReport:
         ),
         pq.read_table(home.artefact(release, TEXT, TEXT_COUNTS.name)),
     )
-    microdata, facts_of_rows, attacks = _microdata(run, report)
+    microdata, facts_of_rows, known = _microdata(run, report)
     releases = [*history, (release, recorded)]
     run.progress("attacking the tables", 0, 1)
     found = measured.differencing(truth, releases, protocol.disclosure.k, protocol.disclosure.rounding_base)
     run.progress("attacking the tables", 1, 1)
     safe |= {"data_quality": quality, "microdata": microdata}
+    attacks: list[Attack] = []
+    risk = None
+    if facts_of_rows is not None:
+        effects = next(table for table in truth if table.name == "impact")
+        attacks, risk = gather.attacks(run, microdata, safe, effects, facts_of_rows.hierarchies, accompanied, known)
     written = [replace(table, frame=table.frame.filter(pa.array(table.written_rows()))) for table in truth]
     safe["disclosure"] = _disclosure(written, safe, protocol)
     for name, table in safe.items():
@@ -119,10 +126,14 @@ def anonymise(run: Run) -> StepReport:
     pq.write_table(recorded, home.artefact(release, STEP, PENDING), compression="zstd")
     facts = _facts(run, sums, safe, facts_of_rows).model_copy(
         update={
-            "uptake": uptake.table["share"][0].as_py(),
+            "suppression": _by_reason(log),
+            "uptake": accompanied,
             "between": Between.of(tied, truth),
             "ledger": _compared(protocol, len(earlier), held),
             "attacks": tuple(attack for attack in (found, *attacks) if attack is not None),
+            "risk": risk,
+            "generalised": gather.generalised(microdata, known, protocol.disclosure.k) if known else {},
+            "held": {each.truth.name: each.held for each in tables},
             "disappeared": measured.disappeared(safe["participant_profile"]),
         }
     )
@@ -200,8 +211,8 @@ def _arm_size(raw: pd.DataFrame, name: str) -> pd.Series:
     return pd.Series(first.reindex(listed).fillna(0).to_numpy(), index=raw.index)
 
 
-def _microdata(run: Run, report: StepReport) -> tuple[pa.Table, Microdata | None, list[Attack]]:
-    """Frozen quarters repeated, newly complete ones anonymised; and what an attacker makes of them."""
+def _microdata(run: Run, report: StepReport) -> tuple[pa.Table, Microdata | None, gather.Restricted | None]:
+    """Frozen quarters repeated, newly complete ones anonymised; and what attacks on them are checked against."""
     home, release, protocol = run.home, run.release, run.protocol
     declared = published("microdata")
     empty = declared.schema.empty_table().drop_columns([RELEASE.name])
@@ -228,7 +239,7 @@ def _microdata(run: Run, report: StepReport) -> tuple[pa.Table, Microdata | None
         pq.write_table(table, home.artefact(release, BLOCKS, f"quarter={quarter}"), compression="zstd")
     whole = pa.concat_tables([empty, *(blocks[q].cast(empty.schema) for q in sorted(blocks))])
     if not whole.num_rows:
-        return whole, None, []
+        return whole, None, None
     paths = {
         name: {leaf: list(path) for leaf, path in h.paths.items()} for name, h in persons.hierarchies(protocol).items()
     }
@@ -249,22 +260,16 @@ def _microdata(run: Run, report: StepReport) -> tuple[pa.Table, Microdata | None
     loss, shares = persons.utility(whole, protocol)
     facts = Microdata(
         t=checked.t_closeness[persons.SENSITIVE],
-        suppressed=_all_masked(whole),
+        suppressed=persons.all_masked(whole),
         loss=loss,
         hierarchies=paths,
         level_shares=shares,
     )
-    if rows is not None:
+    known = None
+    if found is not None and rows is not None:
         rows = rows.filter(pc.is_in(rows["index_quarter"], pc.unique(whole["index_quarter"])))
-    attacks = [measured.singling_out(whole, rows, paths, protocol.disclosure.k), measured.inference(whole, rows)]
-    return whole, facts, attacks
-
-
-def _all_masked(table: pa.Table) -> int:
-    masked = np.ones(table.num_rows, dtype=bool)
-    for name in ("sex", "age_band", "status", "sector", "cause"):
-        masked &= pc.equal(table[name], "*").to_numpy(zero_copy_only=False)
-    return int(masked.sum())
+        known = gather.restricted(run, found, _pseudonyms(home, release, found), rows)
+    return whole, facts, known
 
 
 def _fidelity(microdata: pa.Table, impact: pa.Table) -> Fidelity:
@@ -280,6 +285,14 @@ def _fidelity(microdata: pa.Table, impact: pa.Table) -> Fidelity:
         ci_low=row["ci_low"],
         ci_high=row["ci_high"],
     )
+
+
+def _by_reason(log: pa.Table) -> dict[str, dict[str, int]]:
+    """Table -> reason -> cells of the suppression log."""
+    found: dict[str, dict[str, int]] = {}
+    for row in log.group_by(["table", "reason"]).aggregate([([], "count_all")]).sort_by("table").to_pylist():
+        found.setdefault(row["table"], {})[row["reason"]] = row["count_all"]
+    return {name: dict(sorted(reasons.items())) for name, reasons in found.items()}
 
 
 def _pseudonyms(home: Home, release: str, found: Analysis) -> pa.ChunkedArray:
@@ -345,18 +358,12 @@ def _facts(run: Run, sums: dict[str, Sums], safe: dict[str, pa.Table], microdata
             inputs[month] = {
                 name: key.digest(keys.Purpose.INPUT_HASH, sha) for name, sha in sorted(intake.files.items())
             }
-    suppression: dict[str, dict[str, int]] = {}
-    for name, table in safe.items():
-        if "suppression_reason" in table.column_names:
-            counted = pc.value_counts(table["suppression_reason"].drop_null()).to_pylist()
-            suppression[name] = {row["values"]: row["counts"] for row in counted}
     return ReleaseFacts(
         inputs=inputs,
         key_id=key.id,
         seeds={"matching": protocol.matching.seed, **protocol.seeds.model_dump()},
         fidelity=_fidelity(safe["microdata"], safe["impact"]),
         microdata=microdata,
-        suppression=suppression,
         sums=sums,
         withdrawn_since=bool(Tombstones.load(home).digests) and release in home.releases(),
     )

@@ -41,23 +41,29 @@ class Uptake:
     share: Estimate
 
 
-def uptake(connection: Connection, protocol: Protocol, itt: Analysis) -> Uptake:
-    """Share of the treated accompanied within the primary horizon: first contact before its end, and agreement."""
+def accompanied(connection: Connection, protocol: Protocol, itt: Analysis) -> BoolArray:
+    """bool[n]: members accompanied within the primary horizon: first contact before its end, and agreement."""
     connection.register("members", itt.members.select(["member", "person", "time_zero"]))
     listed = connection.execute(
         "SELECT DISTINCT m.member FROM members AS m JOIN reports AS r USING (person) JOIN agreed_cases "
         "USING (person, case_number) WHERE r.first_contact_date < m.time_zero + CAST($days AS INTEGER)",
         {"days": protocol.study.primary_horizon_days},
     ).fetchall()
-    accompanied: BoolArray = np.isin(itt.members["member"].to_numpy(), [member for (member,) in listed])
+    marked: BoolArray = np.isin(itt.members["member"].to_numpy(), [member for (member,) in listed])
+    return marked
+
+
+def uptake(connection: Connection, protocol: Protocol, itt: Analysis) -> Uptake:
+    """Share of the treated accompanied within the primary horizon."""
+    marked = accompanied(connection, protocol, itt)
     complete = itt.horizons[protocol.study.primary_horizon_months].complete
     treated = itt.sample.treated & complete
     rule = protocol.inference
     share = matched_difference(
-        itt.sample, (accompanied & itt.sample.treated).astype(np.float64), complete,
+        itt.sample, (marked & itt.sample.treated).astype(np.float64), complete,
         level=rule.level, minimum_clusters=rule.minimum_departments,
     ).estimate  # fmt: skip
-    return Uptake(int(treated.sum()), int((accompanied & treated).sum()), share)
+    return Uptake(int(treated.sum()), int((marked & treated).sum()), share)
 
 
 def coherence(itt: Estimate, att: Estimate, share: Estimate, *, minimum_clusters: int = 3) -> tuple[Estimate, Estimate]:

@@ -12,7 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.disclosure.facts import ReleaseFacts
+from pipeline.disclosure.attackers.inference import nearly_certain
+from pipeline.disclosure.facts import Attack, ReleaseFacts
 from pipeline.home import add_months
 from pipeline.leave import national
 from pipeline.leave.plausibility import RULES as ALLOWANCE_RULES
@@ -38,22 +39,32 @@ RULES = {
     "suppression": "Toute case masquée est signalée, avec sa raison",
     "subtraction": "Aucune case masquée ne se retrouve par différence",
     "rounding": "Effectifs arrondis",
+    "sums": "Sommes et parts cohérentes entre chiffres publiés",
+    "figures": "Intervalles, courbes et chiffres déduits cohérents",
+    "disclosure": "Compte du masquage conforme aux tables",
     "microdata": "Microdonnées : k personnes et l situations par classe",
+    "certificate": "Certificat des microdonnées conforme aux lignes",
     "accounting": "Toute ligne lue est comptée",
-    "documents": "Documents autonomes",
+    "attacks": "Attaques refaites, aucune au-delà de sa règle",
+    "documents": "Documents autonomes et conformes aux tables",
 }
 """French title of each rule of `verify`."""
 
 ATTACKER = (
-    "Il connaît les tables publiées, toutes les publications précédentes, ce code, le protocole et les hiérarchies de "
-    "généralisation.",
+    "Il connaît les tables publiées, toutes les publications précédentes, ce code, le protocole, la règle d'arrondi et "
+    "les hiérarchies de généralisation.",
     "Il sait qu'une personne donnée est dans l'étude (collègue, employeur, proche, assureur) et connaît son sexe, son "
-    "âge, son statut, son secteur, la cause de son arrêt, si son département a une plateforme et le trimestre de son "
-    "arrêt.",
+    "âge, son statut, son secteur, la cause de son arrêt, son département et le trimestre de son arrêt.",
     "Il cherche à apprendre ce qu'il ne sait pas : son accompagnement, sa durée d'arrêt, ses indemnités, sa situation "
     "à douze mois.",
     "Il n'a pas accès à la zone restreinte ni à la clé de pseudonymisation : ce risque relève de la sécurité du "
     "serveur.",
+)
+BEYOND = (
+    "Les règles ne protègent pas contre celui qui connaît déjà une partie de ce qui est publié. Deux attaquants de ce "
+    "genre sont mesurés à part : l'agent d'une plateforme, qui sait si la personne a repris le travail, et le service "
+    "de paie, qui connaît ses jours d'arrêt. Ils peuvent reconnaître la ligne d'une personne et y lire le reste ; seul "
+    "leur devoir de confidentialité s'y oppose."
 )
 QUASI_IDENTIFIERS = {
     "index_quarter": "la date approximative de l'arrêt est connue de l'entourage et de l'employeur",
@@ -88,7 +99,8 @@ RETENTION = (
     "À cette date la clé est détruite (« pdp key destroy ») : plus aucun pseudonyme ne peut être relié à une personne.",
 )
 RESIDUAL = (
-    "Les seuils mesurés réduisent le risque, ils ne l'annulent pas. Restent possibles : l'inférence sur un groupe "
+    "Les seuils mesurés réduisent le risque, ils ne l'annulent pas. Restent possibles : la reconnaissance d'une ligne "
+    "par qui connaît déjà les jours d'arrêt ou la reprise du travail (mesurée plus haut), l'inférence sur un groupe "
     "homogène (si presque toutes les personnes d'une classe ont la même situation, on l'apprend avec une forte "
     "probabilité), le recoupement avec une source que cet audit n'a pas envisagée, et une faute dans la préparation "
     "des données en amont. Une mesure qui n'a pas été faite est signalée comme telle."
@@ -101,6 +113,7 @@ def record(
     manifest: Mapping[str, Any],
     facts: ReleaseFacts,
     protocol: Protocol,
+    hashes: Mapping[str, str],
 ) -> dict[str, Any]:
     """The audit as plain data.
 
@@ -110,6 +123,7 @@ def record(
         manifest: the manifest without its file hashes.
         facts: what the disclosure step hands over.
         protocol: the study protocol.
+        hashes: file -> SHA-256 of what the signature is to bind (`verify.hashes`).
     """
     release = manifest["release"]
     measured = verify.microdata_figures(tables["microdata"], verify.Parameters.of(manifest))
@@ -118,6 +132,7 @@ def record(
         "release": release,
         "reassessment": add_months(release, REASSESSMENT_MONTHS),
         "attacker": list(ATTACKER),
+        "beyond": BEYOND,
         "quasi_identifiers": [
             {"name": name, "label_fr": published("microdata")[name].label_fr, "why_fr": QUASI_IDENTIFIERS[name]}
             for name in verify.quasi_identifiers(published("microdata"))
@@ -140,6 +155,7 @@ def record(
             "fewest_candidates": measured.fewest_candidates,
             "fewest_states": measured.distinct["state_12m"],
             "t": measured.t_closeness["state_12m"],
+            "nearly_certain": nearly_certain(tables["microdata"]) if measured.rows else None,
             "smallest_published_count": min(smallest.values(), default=None),
         },
         "exact_tables": list(EXACT),
@@ -153,10 +169,12 @@ def record(
             }
             for criterion, title in CRITERIA.items()
         ],
+        "risk": facts.risk.model_dump(mode="json") if facts.risk else None,
         "transformations": list(TRANSFORMATIONS),
         "microdata": facts.microdata.model_dump(mode="json", exclude={"hierarchies"}) if facts.microdata else None,
         "fidelity": manifest["fidelity"],
         "disappeared": facts.disappeared,
+        "generalised": facts.generalised,
         "suppression": [
             {**row, "title_fr": published(row["published_table"]).title_fr if row["published_table"] in tables else ""}
             for row in tables["disclosure"].to_pylist()
@@ -182,6 +200,7 @@ def record(
         "balance_groups": _balance_groups(tables["balance_groups"]),
         "deduction": facts.deduction.model_dump(mode="json") if facts.deduction else None,
         "ledger": list(facts.ledger),
+        "held": {name: cells for name, cells in facts.held.items() if cells},
         "versions": {
             "code": manifest["code_version"],
             "protocol_sha256": manifest["protocol"]["sha256"],
@@ -191,6 +210,7 @@ def record(
             "deliveries": len(manifest["inputs"]),
             "input_files": sum(len(files) for files in manifest["inputs"].values()),
         },
+        "hashes": dict(hashes),
         "retention": list(RETENTION),
         "residual_risk": RESIDUAL,
     }
@@ -281,5 +301,10 @@ def document(record: Mapping[str, Any]) -> str:
     """The audit as one self-contained HTML page in French."""
     template = environment().get_template("audit.html")
     return template.render(
-        style=stylesheet(), audit=record, f=french, love_plot=love_plot(record["balance"]), reading=LOVE_PLOT_READING
+        style=stylesheet(),
+        audit=record,
+        f=french,
+        love_plot=love_plot(record["balance"]),
+        reading=LOVE_PLOT_READING,
+        measured=Attack.model_validate,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ class Identity:
     uptake: float | None
 
 
+@cache
 def environment() -> Environment:
     """Jinja2 over the templates of this folder: everything is escaped, an unknown name is an error."""
     loaded = Environment(

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,21 +18,23 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import database
+from pipeline.disclosure import persons
 from pipeline.disclosure import verify as microdata_verify
 from pipeline.disclosure.bounds import Progress
 from pipeline.disclosure.deduction import Reading, deduce, deduce_changes
-from pipeline.disclosure.facts import Between, Deduction, Sums
+from pipeline.disclosure.facts import Between, Deduction, Fidelity, Sums
 from pipeline.disclosure.suppression import recoverable_all
 from pipeline.disclosure.system import Equality
 from pipeline.disclosure.tables import CountTable
-from pipeline.release import french
+from pipeline.protocol import Protocol
+from pipeline.release import french, rules
+from pipeline.release.rules import CLOSE, Figures
 from pipeline.release.version import code_version
-from pipeline.tables import codes, descriptor
+from pipeline.tables import descriptor
 from pipeline.tables.model import SQL, Role, Sensitivity, Table
 from pipeline.tables.published import PUBLISHED, suppressible
 
 REQUIRED_FILES = ("impact.duckdb", "synthese.html", "audit.html", "audit.json", "datapackage.json", "manifest.json")
-REASONS = frozenset(code.code for code in codes.SUPPRESSION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +67,22 @@ class Parameters:
     hierarchies: Mapping[str, Mapping[str, list[str]]]
     rows: Mapping[str, int]
     sums: Mapping[str, Sums]
+    held: Mapping[str, int]
+    horizon_months: int
+    horizon_days: int
+    curve_weeks: int
+    fidelity: Mapping[str, Any]
+    microdata: Mapping[str, Any] | None
+    protocol: Mapping[str, Any]
     between: tuple[Equality, ...]
     code_version: str
 
     @classmethod
     def of(cls, manifest: Mapping[str, Any]) -> Parameters:
         """Read from a manifest; KeyError or TypeError when it is not one."""
-        disclosure = manifest["protocol"]["parameters"]["disclosure"]
+        protocol = manifest["protocol"]["parameters"]
+        disclosure, study = protocol["disclosure"], protocol["study"]
+        horizon = study["primary_horizon_months"]
         return cls(
             release=manifest["release"],
             k=disclosure["k"],
@@ -83,6 +93,13 @@ class Parameters:
             hierarchies=(manifest["microdata"] or {}).get("hierarchies", {}),
             rows=manifest["rows"],
             sums={name: Sums.model_validate(sums) for name, sums in manifest["sums"].items()},
+            held=manifest["held"],
+            horizon_months=horizon,
+            horizon_days=study["horizons_days"][str(horizon)],
+            curve_weeks=protocol["inference"]["curve_weeks"],
+            fidelity=manifest["fidelity"],
+            microdata=manifest["microdata"],
+            protocol=protocol,
             # Releases of earlier versions say nothing of sums between tables.
             between=tuple(Between.model_validate(each).equality for each in manifest.get("between", ())),
             code_version=manifest["code_version"],
@@ -116,39 +133,63 @@ def verify(folder: Path, progress: Progress | None = None) -> list[Verdict]:
         parameters = Parameters.of(manifest)
     except (OSError, ValueError, KeyError, TypeError):
         return [Verdict("manifest", False, "manifest.json is missing or is not the manifest of a release")]
+    tables = _read(folder)
+    judged = _content(tables, folder, parameters, progress)
     return [
         _judge("manifest", lambda: _manifest(manifest)),
         _judge("files", lambda: _files(folder, manifest)),
-        *content(folder, parameters, progress),
-        _judge("documents", lambda: _documents(folder)),
+        *judged,
+        _judge("attacks", lambda: _attacks(folder, tables, parameters, judged)),
+        _judge("documents", lambda: _documents(folder, manifest, tables, judged)),
     ]
 
 
 def content(folder: Path, parameters: Parameters, progress: Progress | None = None) -> list[Verdict]:
     """The rules on the tables, the database and the descriptor: what can be judged before the documents are written."""
-    try:
-        tables = {
-            table.name: pq.read_table(folder / "tables" / f"{table.name}.parquet", partitioning=None)
-            for table in PUBLISHED
-            if (folder / "tables" / f"{table.name}.parquet").is_file()
-        }
-    except (OSError, pa.ArrowException):
+    return _content(_read(folder), folder, parameters, progress)
+
+
+def _content(tables: Tables | None, folder: Path, parameters: Parameters, progress: Progress | None) -> list[Verdict]:
+    if tables is None:
         return [Verdict("tables", False, "a table's Parquet file cannot be read")]
     first = _judge("tables", lambda: _tables(tables, parameters))
     if not first.passed:
         return [first]
+    release = Figures(tables, parameters.held)
     return [
         first,
         _judge("dictionary", lambda: _dictionary(tables, folder, parameters)),
         _judge("database", lambda: _database(tables, folder)),
         _judge("codes", lambda: _codes(tables)),
         _judge("k", lambda: _smallest_count(tables, parameters)),
-        _judge("suppression", lambda: _suppression(tables)),
+        _judge("suppression", lambda: _suppression(release)),
         _judge("subtraction", lambda: _subtraction(tables, parameters, progress)),
         _judge("rounding", lambda: _rounding(tables, parameters)),
+        _judge("sums", lambda: _sums(release, parameters)),
+        _judge("figures", lambda: _figures(release, parameters)),
+        _judge("disclosure", lambda: _disclosure(release)),
         _judge("microdata", lambda: _microdata(tables["microdata"], parameters)),
+        _judge("certificate", lambda: _certificate(tables, parameters)),
         _judge("accounting", lambda: _accounting(tables["data_quality"])),
     ]
+
+
+def _read(folder: Path) -> dict[str, pa.Table] | None:
+    """The tables of a release; None when one cannot be read."""
+    try:
+        return {
+            table.name: pq.read_table(folder / "tables" / f"{table.name}.parquet", partitioning=None)
+            for table in PUBLISHED
+            if (folder / "tables" / f"{table.name}.parquet").is_file()
+        }
+    except (OSError, pa.ArrowException):
+        return None
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Hash of each table's file and of their descriptor: what the audit prints, so that a signature binds them."""
+    paths = [folder / "datapackage.json", *sorted((folder / "tables").glob("*.parquet"))]
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in paths if path.is_file()}
 
 
 def sha256(path: Path) -> str:
@@ -172,11 +213,17 @@ def _judge(rule: str, check: Callable[[], _Seen]) -> Verdict:
 def _manifest(manifest: Mapping[str, Any]) -> _Seen:
     seen = _Seen(figure="manifest complete; the protocol's hash is that of its parameters",
                  figure_fr="manifeste complet ; l'empreinte du protocole est celle de ses paramètres")  # fmt: skip
-    needed = ("release", "code_version", "protocol", "inputs", "files", "rows", "key_id", "seeds", "fidelity")
+    needed = ("release", "code_version", "protocol", "inputs", "files", "rows", "key_id", "seeds", "fidelity", "sums",
+              "held", "uptake", "microdata", "libraries")  # fmt: skip
     seen.problems += [f"manifest.json has no `{name}`" for name in needed if name not in manifest]
     canonical = json.dumps(manifest["protocol"]["parameters"], sort_keys=True, separators=(",", ":"))
     if hashlib.sha256(canonical.encode()).hexdigest() != manifest["protocol"]["sha256"]:
         seen.problems.append("the protocol's hash is not that of the parameters printed beside it")
+    parameters = manifest["protocol"]["parameters"]
+    if manifest["seeds"] != {"matching": parameters["matching"]["seed"], **parameters["seeds"]}:
+        seen.problems.append("the seeds are not those of the protocol")
+    if manifest["uptake"] is not None and not 0 <= manifest["uptake"] <= 1:
+        seen.problems.append("the share accompanied is not a share")
     return seen
 
 
@@ -352,28 +399,13 @@ def _smallest_count(tables: Tables, parameters: Parameters) -> _Seen:
     return seen
 
 
-def _suppression(tables: Tables) -> _Seen:
-    seen, masked = _Seen(), 0
-    for declared in PUBLISHED:
-        if not suppressible(declared):
-            continue
-        counts = declared.with_role(Role.COUNT)
-        figures = declared.with_role(Role.COUNT, Role.ESTIMATE)
-        for row in tables[declared.name].to_pylist():
-            masked += row["suppressed"]
-            where = f"{declared.name} ({', '.join(str(row[name]) for name in declared.key[1:])})"
-            if row["suppressed"] and row["suppression_reason"] not in REASONS:
-                seen.problems.append(f"{where} is suppressed without a known reason")
-            if row["suppressed"] and all(row[name] is not None for name in figures):
-                seen.problems.append(f"{where} is marked suppressed and shows every figure")
-            # `increment` without suppression: the value of the earlier publication stands.
-            if not row["suppressed"] and row["suppression_reason"] not in (None, "increment"):
-                seen.problems.append(f"{where} gives a reason and is not suppressed")
-            if not row["suppressed"] and any(row[name] is None for name in counts):
-                seen.problems.append(f"{where} has an empty count that is not marked suppressed")
-    seen.figure = f"{masked} rows suppressed, each with its reason; every empty count is marked"
+def _suppression(release: Figures) -> _Seen:
+    seen, hidden = _Seen(list(rules.masked(release))), 0
+    for declared in filter(suppressible, PUBLISHED):
+        hidden += int(release[declared.name]["suppressed"].sum())
+    seen.figure = f"{hidden} rows suppressed, each with its reason; every empty count is marked"
     seen.figure_fr = (
-        f"lignes masquées : {french.number(masked)}, chacune avec sa raison ; tout effectif vide est signalé"
+        f"lignes masquées : {french.number(hidden)}, chacune avec sa raison ; tout effectif vide est signalé"
     )
     return seen
 
@@ -450,6 +482,43 @@ def _rounding(tables: Tables, parameters: Parameters) -> _Seen:
     return seen
 
 
+def _sums(release: Figures, parameters: Parameters) -> _Seen:
+    base, k = parameters.rounding_base, parameters.k
+    seen = _Seen([*rules.sums(release, parameters.sums, parameters.between, base, k), *rules.rates(release, base)])
+    seen.figure = "totals hold their parts within rounding; shares are published counts over published totals"
+    seen.figure_fr = (
+        "chaque total contient ses parts, à l'arrondi près ; chaque part est un effectif publié sur un total publié"
+    )
+    return seen
+
+
+def _figures(release: Figures, parameters: Parameters) -> _Seen:
+    seen = _Seen()
+    for problems in (
+        rules.ranges(release), rules.intervals(release), rules.effects(release),
+        rules.curves(release, parameters.curve_weeks), rules.across(release, parameters.horizon_months),
+    ):  # fmt: skip
+        seen.problems += problems
+    seen.figure = "intervals hold their estimate, curves of events rise, derived figures follow from those beside them"
+    seen.figure_fr = (
+        "les intervalles contiennent leur estimation, les courbes d'événements montent, les chiffres déduits découlent "
+        "de leurs voisins"
+    )
+    return seen
+
+
+def _disclosure(release: Figures) -> _Seen:
+    seen = _Seen(list(rules.account(release)))
+    told = release["disclosure"]
+    hidden = int(told["suppressed_primary"].sum() + told["suppressed_secondary"].sum())
+    seen.figure = f"{int(told['cells'].sum())} cells, {hidden} masked: the account is that of the tables"
+    seen.figure_fr = (
+        f"cases : {french.number(int(told['cells'].sum()))}, dont masquées : {french.number(hidden)} ; le compte est "
+        "celui des tables"
+    )
+    return seen
+
+
 def quasi_identifiers(microdata: Table) -> tuple[str, ...]:
     """Columns by which a person could be known, as declared in the registry."""
     return microdata.with_sensitivity(Sensitivity.QUASI)
@@ -471,7 +540,7 @@ def microdata_figures(table: pa.Table, parameters: Parameters) -> microdata_veri
 
 def _microdata(table: pa.Table, parameters: Parameters) -> _Seen:
     measured = microdata_figures(table, parameters)
-    seen = _Seen(list(measured.failures))
+    seen = _Seen([*measured.failures, *rules.microdata(table, parameters.horizon_days, parameters.days_rounding)])
     for base, names in (
         (parameters.days_rounding, ("days_on_leave_6m", "days_on_leave_12m")),
         (parameters.euros_rounding, ("allowance_eur_12m",)),
@@ -494,6 +563,52 @@ def _microdata(table: pa.Table, parameters: Parameters) -> _Seen:
         f"t = {french.number(t, 2)} (indicatif)"
     )
     return seen
+
+
+def _certificate(tables: Tables, parameters: Parameters) -> _Seen:
+    """What the manifest says of the microdata is measured again on the rows."""
+    rows, said = tables["microdata"], parameters.microdata
+    fidelity = Fidelity.model_validate(
+        {name: value for name, value in parameters.fidelity.items() if name in Fidelity.model_fields}
+    )
+    seen = _Seen()
+    if (said is None) != (not rows.num_rows):
+        seen.problems.append("the manifest tells of microdata and there are none, or the other way round")
+    if said is not None and rows.num_rows:
+        loss, shares = persons.utility(rows, Protocol.model_validate(parameters.protocol))
+        closeness = microdata_figures(rows, parameters).t_closeness["state_12m"]
+        for name, again in (("loss", loss), ("t", closeness), ("suppressed", persons.all_masked(rows))):
+            if abs(said[name] - again) > CLOSE:
+                seen.problems.append(f"the manifest's {name} is not that of the microdata")
+        if {name: [round(s, 9) for s in levels] for name, levels in said["level_shares"].items()} != {
+            name: [round(s, 9) for s in levels] for name, levels in shares.items()
+        }:
+            seen.problems.append("the manifest's shares by level are not those of the microdata")
+    seen.problems += _fidelity(fidelity, tables)
+    told = parameters.fidelity
+    if (fidelity.distance, fidelity.faithful) != (told["distance_in_intervals"], told["faithful"]):
+        seen.problems.append("the certificate's distance or verdict is not that of its figures")
+    seen.figure = "no certificate yet" if fidelity.distance is None else (
+        f"headline from the published rows at {fidelity.distance:.3f} interval widths of the restricted one"
+    )  # fmt: skip
+    seen.figure_fr = "pas encore de certificat" if fidelity.distance is None else (
+        f"effet principal recalculé sur les lignes publiées, à {french.number(fidelity.distance, 3)} largeur "
+        "d'intervalle de l'effet restreint"
+    )  # fmt: skip
+    return seen
+
+
+def _fidelity(fidelity: Fidelity, tables: Tables) -> Iterator[str]:
+    if fidelity.restricted is None:
+        if not fidelity.reason:
+            yield "the certificate is empty without a reason"
+        return
+    again = persons.headline(tables["microdata"])
+    if again is None or fidelity.published is None or abs(again - fidelity.published) > CLOSE * max(1, abs(again)):
+        yield "the certificate's effect is not that of the published rows"
+    (row,) = tables["impact"].filter(tables["impact"]["is_headline"]).to_pylist()
+    if (fidelity.restricted, fidelity.ci_low, fidelity.ci_high) != (row["difference"], row["ci_low"], row["ci_high"]):
+        yield "the certificate's restricted effect is not the published headline"
 
 
 def _accounting(table: pa.Table) -> _Seen:
@@ -524,13 +639,32 @@ def _accounting(table: pa.Table) -> _Seen:
     return seen
 
 
-def _documents(folder: Path) -> _Seen:
-    """A document that loads anything from elsewhere would tell that place who reads it."""
+def _attacks(folder: Path, tables: Tables | None, parameters: Parameters, judged: list[Verdict]) -> _Seen:
+    from pipeline.release import documents  # it reads this module
+
     seen = _Seen()
-    for name in ("synthese.html", "audit.html"):
-        text = (folder / name).read_text(encoding="utf-8")
-        if re.search(r"""(src|href)\s*=\s*["']?(?!#)|url\(|@import|<script""", text, flags=re.IGNORECASE):
-            seen.problems.append(f"{name} loads something from outside itself")
-    seen.figure = "synthese.html and audit.html load nothing from outside themselves"
-    seen.figure_fr = "synthese.html et audit.html ne chargent rien de l'extérieur"
+    if tables is None or not all(verdict.passed for verdict in judged):
+        seen.problems.append("not repeated: the tables break a rule of their own")
+    else:
+        seen.problems += documents.attacks(folder, tables, parameters)
+    seen.figure = "attacks repeated on the published files give the figures of the audit; none beats its rule"
+    seen.figure_fr = "les attaques refaites sur les fichiers publiés donnent les chiffres de l'audit"
+    return seen
+
+
+def _documents(folder: Path, manifest: Mapping[str, Any], tables: Tables | None, judged: list[Verdict]) -> _Seen:
+    from pipeline.release import documents  # it reads this module
+
+    seen = _Seen(list(documents.outside(folder)))
+    if tables is None or not all(verdict.passed for verdict in judged):
+        seen.problems.append("not compared: the tables break a rule of their own")
+    else:
+        seen.problems += documents.agree(folder, manifest, tables, judged)
+    same = manifest["code_version"] == code_version()
+    seen.figure = (
+        "synthese.html, audit.json and audit.html are those of the tables and load nothing from outside themselves"
+        if same
+        else "documents load nothing from outside themselves; another version wrote them, they are not written again"
+    )
+    seen.figure_fr = "les documents sont ceux des tables et ne chargent rien de l'extérieur"
     return seen

@@ -166,7 +166,7 @@ def _fill(folder: Path, run: Run, tables: dict[str, pa.Table], facts: ReleaseFac
         uptake=facts.uptake,
     )
     (folder / "synthese.html").write_text(synthesis.synthesis(tables, identity), encoding="utf-8")
-    record = audit.record(tables, verdicts, manifest, facts, run.protocol)
+    record = audit.record(tables, verdicts, manifest, facts, run.protocol, verify.hashes(folder))
     _write_json(folder / "audit.json", record)
     (folder / "audit.html").write_text(audit.document(record), encoding="utf-8")
     manifest["files"] = {
@@ -225,6 +225,7 @@ def _manifest(run: Run, tables: Mapping[str, pa.Table], facts: ReleaseFacts) -> 
         "seeds": facts.seeds,
         "rows": {name: table.num_rows for name, table in tables.items()},
         "uptake": facts.uptake,
+        "held": facts.held,
         "sums": {name: sums.model_dump(mode="json") for name, sums in facts.sums.items()},
         "between": [each.model_dump(mode="json") for each in facts.between],
         "fidelity": {

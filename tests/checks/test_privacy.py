@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
+from typing import Any
+
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,13 +13,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checks.privacy import IDENTIFIERS, microdata_classes, nir_condition, no_identifier, small_counts
+from checks.privacy import (
+    IDENTIFIERS,
+    attacks_kept,
+    coherent_figures,
+    frozen_quarters,
+    increments,
+    masked_figures,
+    microdata_classes,
+    nir_condition,
+    no_identifier,
+    rounded_counts,
+    small_counts,
+)  # fmt: skip
+from checks.privacy import STEP as STEP_OF_TABLES
+from pipeline.disclosure import ledger
+from pipeline.disclosure.facts import Attack
 from pipeline.orchestration import reports
 from pipeline.run import Run, StepReport
 from pipeline.tables.intermediate import of_step
 from pipeline.tables.model import Sensitivity
 from pipeline.tables.published import PUBLISHED, published
 from tests.checks.conftest import RELEASE
+from tests.release.conftest import as_tables, example_facts, example_rows
 
 STEP = "pseudonymise"
 
@@ -185,3 +205,90 @@ def test_a_class_under_k_is_found(run: Run) -> None:
 def test_a_class_whose_state_is_known_is_found(run: Run) -> None:
     classes(run, [50], states=2)
     assert microdata_classes(run).faults == ["1 classes with fewer than 3 states"]
+
+
+# Rules that published figures keep among themselves
+
+
+@pytest.fixture
+def left(run: Run) -> Run:
+    """What the disclosure step leaves of a small consistent release."""
+    for name, table in as_tables(example_rows(), RELEASE).items():
+        pq.write_table(table, run.home.artefact(RELEASE, STEP_OF_TABLES, name))
+    hand_over(run)
+    return run
+
+
+def hand_over(run: Run, **changes: object) -> None:
+    example_facts(**changes).save(run.home.artefact(RELEASE, STEP_OF_TABLES, "facts", "json"))
+
+
+def spoil(run: Run, name: str, change: Callable[[dict[str, Any]], object]) -> None:
+    path = run.home.artefact(RELEASE, STEP_OF_TABLES, name)
+    table = pq.read_table(path, partitioning=None)
+    rows = table.to_pylist()
+    change(rows[0])
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), path)
+
+
+def test_a_consistent_release_keeps_every_rule(left: Run) -> None:
+    for look in (rounded_counts, masked_figures, coherent_figures, attacks_kept, frozen_quarters):
+        assert look(left).faults == [], look.__name__
+
+
+def test_a_count_off_the_base_is_found(left: Run) -> None:
+    spoil(left, "delays", lambda row: row.update(n=761))
+    assert rounded_counts(left).faults == ["delays.n: 1 values that are not multiples of 5"]
+
+
+def test_a_mask_without_a_reason_is_found(left: Run) -> None:
+    spoil(left, "delays", lambda row: row.update(suppressed=True, median=None))
+    faults = masked_figures(left).faults
+    assert "delays (referral_to_first_contact): suppressed without a known reason" in faults
+    assert "disclosure (delays): cells are not those shown and those masked" in faults
+
+
+def test_an_interval_that_misses_its_estimate_is_found(left: Run) -> None:
+    spoil(left, "sensitivity", lambda row: row.update(difference=9.0))
+    assert "sensitivity (caliper_0_1_itt): ci_low to ci_high does not hold difference" in coherent_figures(left).faults
+
+
+def test_an_attack_that_beats_its_rule_is_found_and_one_without_teeth_is_counted(left: Run) -> None:
+    found = {"criterion": "linkability", "name": "relier", "attempts": 50, "ci_low": 0.0, "ci_high": 0.2}
+    hand_over(left, attacks=(
+        Attack(**found, success=0.1, limit=0.0, control=0.5), Attack(**found, success=0.0, limit=0.0, control=0.0),
+        Attack(**found, success=0.9, beyond=True),
+    ))  # fmt: skip
+    seen = attacks_kept(left)
+    assert seen.faults == ["linkability: 0.100 of 50 attempts succeed, 0.000 allowed"]
+    assert seen.figures == {"attacks": 3, "held to a rule": 2, "without a control that succeeds": 1}
+
+
+def test_a_quarter_published_before_that_is_not_repeated_is_found(left: Run) -> None:
+    folder = left.home.release("2021-07") / "tables"
+    folder.mkdir(parents=True)
+    shutil.copy(left.home.artefact(RELEASE, STEP_OF_TABLES, "microdata"), folder / "microdata.parquet")
+    assert frozen_quarters(left).figures == {"rows repeated": 180}
+    spoil(left, "microdata", lambda row: row.update(sex="*", age_band="40+"))
+    assert frozen_quarters(left).faults == ["1 rows published before are not repeated, 1 are new in their quarters"]
+
+
+def cell(persons: int, value: float | None) -> dict[str, Any]:
+    return {"table": "exits", "key": '["invalidity", "all"]', "measure": "n", "value": value, "persons": [persons],
+            "counted": persons, "masked": value is None, "reason": None if value else "primary"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "broken"),
+    [
+        ((40, 40.0), (45, 45.0), True), ((40, 40.0), (55, 55.0), False), ((40, 40.0), (45, 40.0), False),
+        ((9, None), (14, 15.0), True), ((9, None), (25, 25.0), False), ((40, 40.0), (9, None), False),
+    ],
+)  # fmt: skip
+def test_a_figure_that_moves_with_fewer_than_k_persons_is_found(
+    run: Run, then: tuple[int, float], now: tuple[int, float], broken: bool
+) -> None:
+    ledger.record_cells(run.home.ledger, "2021-07", pa.Table.from_pylist([cell(*then)], ledger.CELLS))
+    cells = pa.Table.from_pylist([cell(*now)], ledger.CELLS)
+    pq.write_table(cells, run.home.artefact(RELEASE, STEP_OF_TABLES, "ledger_cells"))
+    assert increments(run).faults == (["exits: 1 figures moved with fewer than 11 persons"] if broken else [])

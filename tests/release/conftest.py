@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from pipeline.disclosure.facts import Attack, Fidelity, Microdata, ReleaseFacts, Sums
-from pipeline.disclosure.tables import CountTable, Margin, Measure
+from pipeline.disclosure import persons
+from pipeline.disclosure.attackers.repeat import repeatable
+from pipeline.disclosure.facts import Fidelity, Microdata, ReleaseFacts, Sums
+from pipeline.disclosure.measured import disappeared
+from pipeline.disclosure.tables import CountTable, Link, Margin, Measure, RowSum
+from pipeline.disclosure.verify import verify as microdata_verify
+from pipeline.effects.jackknife import Estimate
+from pipeline.effects.sensitivity import e_value_of_difference
 from pipeline.home import Home, Landing
 from pipeline.protocol import Protocol
 from pipeline.release.write import write_release
 from pipeline.run import Run
-from pipeline.tables.model import Role
+from pipeline.tables.model import Role, Table
 from pipeline.tables.published import PUBLISHED, published, suppressible
 
 RELEASE = "2024-06"
@@ -33,6 +41,8 @@ def _impact() -> Rows:
     }
     rows = []
     for (estimand, outcome), (treated, comparison, difference, low, high, unit, n, m) in figures.items():
+        deviation = 120.0 if unit == "day" else 0.48
+        told = e_value_of_difference(Estimate(difference, float("nan"), low, high, float("nan")), deviation)
         strata = [("all", "all", n, m)]
         if (estimand, outcome) == ("ITT", "days_on_leave"):
             strata += [("sex", "female", 2400, 5600), ("sex", "male", 1780, 4275), ("elapsed_band", "60-89", n, m)]
@@ -42,7 +52,10 @@ def _impact() -> Rows:
                     "estimand": estimand, "outcome": outcome, "horizon_months": 12, "stratum_type": kind,
                     "stratum": stratum, "n_treated": n_treated, "n_comparison": n_comparison,
                     "value_treated": treated, "value_comparison": comparison, "difference": difference,
-                    "ci_low": low, "ci_high": high, "ci_method": "jackknife_departement", "e_value": 1.31,
+                    "ci_low": low, "ci_high": high, "ci_method": "jackknife_departement",
+                    "e_value": told.point, "e_value_bound": told.bound, "outcome_sd": deviation,
+                    "individual_ci_low": 2 * low - difference, "individual_ci_high": 2 * high - difference,
+                    "randomisation_p": 0.04, "treated_departments": 12.0,
                     "is_headline": (estimand, outcome, kind) == ("ITT", "days_on_leave", "all"), "unit": unit,
                 }
             )  # fmt: skip
@@ -61,16 +74,15 @@ def _curves() -> tuple[Rows, Rows]:
                         "share_part_time": share / 10, "ci_low": share - 0.02, "ci_high": share + 0.02,
                     }
                 )  # fmt: skip
-                if week % 13 == 0:
-                    for event in ("sustained_return_to_work", "invalidity"):
-                        done = (1 - share) * (0.2 if event == "invalidity" else 0.6)
-                        returning.append(
-                            {
-                                "estimand": estimand, "arm": arm, "week": week, "event": event,
-                                "cumulative_incidence": done, "ci_low": done, "ci_high": done,
-                                "at_risk": 4000 - 25 * week,
-                            }
-                        )  # fmt: skip
+                for event in ("sustained_return_to_work", "invalidity"):
+                    done = (1 - share) * (0.2 if event == "invalidity" else 0.6)
+                    returning.append(
+                        {
+                            "estimand": estimand, "arm": arm, "week": week, "event": event,
+                            "cumulative_incidence": done, "ci_low": done, "ci_high": done,
+                            "at_risk": 4000 - 25 * week,
+                        }
+                    )  # fmt: skip
     return returning, on_leave
 
 
@@ -109,7 +121,7 @@ def _microdata() -> Rows:
                     {
                         "index_quarter": quarter, "arm": arm, "weight": 1.0, "sex": sex, "age_band": "18-39",
                         "territory": territory, "status": "employee", "sector": "*", "cause": "sickness",
-                        "days_on_leave_6m": 5 * person, "days_on_leave_12m": 10 * person,
+                        "days_on_leave_6m": 5 * person, "days_on_leave_12m": 10 * person + 5 * (arm == "comparison"),
                         "returned_6m": person % 2 == 0, "returned_12m": True, "state_12m": states[person % 3],
                         "allowance_eur_12m": 100 * person,
                     }
@@ -153,7 +165,7 @@ def example_rows() -> dict[str, Rows]:
                 **({} if low is None else {
                     "cost_eur_per_person": 96.0, "net_eur_per_person": gross - 96.0, "net_ci_low": low,
                     "net_ci_high": high, "cost_total_eur": 401_280.0, "net_total_eur": (gross - 96.0) * 4180,
-                    "probability_net_positive": 0.93, "cost_eur_per_day_avoided": 16.84,
+                    "probability_net_positive": 0.93, "cost_eur_per_day_avoided": 96.0 / 5.7,
                     "days_avoided_per_person": 5.7, "cost_per_day_ci_low": 10.32, "cost_per_day_ci_high": 45.71,
                 }),
                 "break_even_days": days,
@@ -211,6 +223,7 @@ def example_rows() -> dict[str, Rows]:
         "participant_profile": [
             {"platform_id": "all", "variable": variable, "modality": modality, "n": n, "share": n / 760}
             for variable, modality, n in (
+                ("all", "all", 760),
                 ("sex", "female", 440), ("sex", "male", 320), ("age_band", "40-49", 260), ("age_band", "50-57", 300),
                 ("age_band", "30-39", 200), ("pathology", "musculoskeletal", 310), ("pathology", "psychological", 290),
                 ("pathology", "other", 160), ("leave_risk", "sickness", 600), ("leave_risk", "work_accident", 160),
@@ -219,6 +232,7 @@ def example_rows() -> dict[str, Rows]:
         "referral_sources": [
             {"source": source, "quarter": "all", "n": n, "share": n / 760, "outside_article_56": outside}
             for source, n, outside in (
+                ("all", 760, None),
                 ("social_service", 380, False), ("occupational_physician", 200, False), ("fund_detection", 180, True),
             )
         ],
@@ -227,16 +241,24 @@ def example_rows() -> dict[str, Rows]:
             {"step": "first_contact_to_agreement", "n": 760, "p25": 1.0, "median": 6.0, "p75": 14.0},
         ],
         "measures": [
-            {"measure": "therapeutic_part_time", "status": "carried_out", "n": 210, "share": 210 / 760,
-             "mean_cost_eur": None},
+            {"measure": measure, "status": status, "n": n, "share": n / total, "mean_cost_eur": cost}
+            for measure, status, n, total, cost in (
+                ("therapeutic_part_time", "carried_out", 210, 300, 412.5),
+                ("therapeutic_part_time", "refused", 90, 300, None), ("therapeutic_part_time", "all", 300, 760, None),
+                ("all", "all", 760, 760, None),
+            )
         ],
         "exits": [
             {"exit": code, "leave_risk": "all", "n": n, "share": n / 290}
-            for code, n in (("adapted_post", 120), ("same_post", 90), ("invalidity", 80))
+            for code, n in (("all", 290), ("adapted_post", 120), ("same_post", 90), ("invalidity", 80))
         ],
         "situations": [
             {"stage": "final", "dimension": "employment_situation", "modality": "full_return", "n": 120, "share": 0.4,
              "n_initial": None, "suppressed": True, "suppression_reason": "primary"},
+        ] + [
+            {"stage": "final", "dimension": "diagnosis_social", "modality": modality, "n": n, "share": n / 300,
+             "n_initial": initial}
+            for modality, n, initial in (("low", 180, 90), ("medium", 120, 210))
         ],
         "departments": [
             {"department_code": "094", "designated": True, "persons_on_long_leave": 2900, "participants": 510,
@@ -272,20 +294,29 @@ def as_tables(rows: dict[str, Rows], release: str = RELEASE) -> dict[str, pa.Tab
                 row.setdefault("suppressed", any(row[count] is None for count in counts))
                 row.setdefault("suppression_reason", "primary" if row["suppressed"] else None)
         tables[name] = pa.Table.from_pylist(content, schema=declared.schema)
-    disclosure = []
-    for declared in PUBLISHED:
-        counts = declared.with_role(Role.COUNT)
-        if declared.name in rows and suppressible(declared):
-            shown = [row[count] for row in rows[declared.name] for count in counts if row[count] is not None]
-            disclosure.append(
-                {
-                    "release": release, "published_table": declared.name, "cells": len(shown), "suppressed_primary": 0,
-                    "suppressed_secondary": 0, "share_persons_masked": 0.0,
-                    "smallest_published_count": min(shown, default=None),
-                }
-            )  # fmt: skip
+    disclosure = [
+        disclosure_row(declared, tables[declared.name].to_pylist(), release)
+        for declared in PUBLISHED
+        if declared.name in rows and suppressible(declared)
+    ]
     tables["disclosure"] = pa.Table.from_pylist(disclosure, schema=published("disclosure").schema)
     return tables
+
+
+def disclosure_row(declared: Table, rows: Rows, release: str = RELEASE) -> dict[str, Any]:
+    """The row of `disclosure` on a table: every empty figure of a masked row is a masked cell."""
+    counts, figures = declared.with_role(Role.COUNT), declared.with_role(Role.COUNT, Role.ESTIMATE)
+    shown = sum(row[name] is not None for row in rows for name in figures)
+    empty = {
+        second: sum(row[name] is None for row in rows for name in figures
+                    if row["suppressed"] and (row["suppression_reason"] == "secondary") == second)
+        for second in (False, True)
+    }  # fmt: skip
+    return {
+        "release": release, "published_table": declared.name, "cells": shown + empty[False] + empty[True],
+        "suppressed_primary": empty[False], "suppressed_secondary": empty[True], "share_persons_masked": 0.0,
+        "smallest_published_count": min((row[n] for row in rows for n in counts if row[n] is not None), default=None),
+    }  # fmt: skip
 
 
 def withheld_rows(reason: str) -> dict[str, Rows]:
@@ -299,42 +330,82 @@ def withheld_rows(reason: str) -> dict[str, Rows]:
     return rows
 
 
+def example_sums(tables: Mapping[str, pa.Table]) -> dict[str, Sums]:
+    """The sums readers know to hold in the example."""
+
+    def sums(name: str, *margins: Margin, row_sums: tuple[RowSum, ...] = (), links: tuple[Link, ...] = ()) -> Sums:
+        declared = published(name)
+        return Sums.of(
+            CountTable(
+                name=name, frame=tables[name], keys=declared.key[1:], margins=margins, row_sums=row_sums, links=links,
+                measures=tuple(Measure(count) for count in declared.with_role(Role.COUNT)),
+            )
+        )  # fmt: skip
+
+    eligible, matched = (("ITT", "treated", *rest) for rest in (("eligible", "history_too_short"),
+                                                               ("matched", "no_candidate")))  # fmt: skip
+    return {
+        "platform_activity": sums(
+            "platform_activity",
+            Margin(("platform_id",), {"platform_id": "all"}),
+            Margin(("quarter",), {"quarter": "all"}),
+        ),
+        "participant_profile": sums(
+            "participant_profile",
+            Margin(("variable", "modality"), {"variable": "all", "modality": "all"}, within=("variable",)),
+        ),
+        "referral_sources": sums("referral_sources", Margin(("source",), {"source": "all"})),
+        "exits": sums("exits", Margin(("exit",), {"exit": "all"})),
+        "measures": sums("measures", Margin(("status",), {"status": "all"})),
+        "flow": sums(
+            "flow", row_sums=(RowSum("n_entering", ("n_lost", "n_leaving")),),
+            links=(Link((eligible, "n_leaving"), ((matched, "n_entering"),)),),
+        ),
+    }  # fmt: skip
+
+
+def example_microdata(rows: pa.Table, protocol: Protocol) -> Microdata:
+    """What the manifest says of microdata, measured on the rows as the disclosure step does."""
+    paths = {
+        name: {leaf: list(path) for leaf, path in hierarchy.paths.items()}
+        for name, hierarchy in persons.hierarchies(protocol).items()
+    }
+    for name in ("index_quarter", "arm"):
+        paths[name] = {value: [value, "*"] for value in sorted(set(rows[name].to_pylist()))}
+    checked = microdata_verify(rows.to_pydict(), hierarchies=paths, k=11, sensitive={"state_12m": 3})
+    loss, shares = persons.utility(rows, protocol)
+    return Microdata(
+        t=checked.t_closeness["state_12m"], suppressed=persons.all_masked(rows), loss=loss, hierarchies=paths,
+        level_shares=shares,
+    )  # fmt: skip
+
+
 def example_facts(**changes: Any) -> ReleaseFacts:
     """What the disclosure step hands over beside the tables."""
-    activity = CountTable(
-        name="platform_activity",
-        frame=as_tables(example_rows())["platform_activity"],
-        keys=("platform_id", "quarter"),
-        measures=tuple(Measure(name) for name in published("platform_activity").with_role(Role.COUNT)),
-        margins=(Margin(("platform_id",), {"platform_id": "all"}), Margin(("quarter",), {"quarter": "all"})),
-    )
+    return _facts().model_copy(update=changes)
+
+
+@cache
+def _facts() -> ReleaseFacts:
+    tables, protocol = as_tables(example_rows()), Protocol.load()
+    told = example_microdata(tables["microdata"], protocol)
+    (alone, *others), risk = repeatable(tables["microdata"], told.hierarchies, protocol.disclosure.k)
     facts: dict[str, Any] = {
         "inputs": {"2024-06": {"reports.csv": "ab" * 32, "ij_lignes.parquet": "cd" * 32}},
         "key_id": "v1",
-        "seeds": {"matching": 20240601},
+        "seeds": {"matching": protocol.matching.seed, **protocol.seeds.model_dump()},
         "uptake": 0.29,
-        "fidelity": Fidelity(restricted=-5.7, published=-5.9, ci_low=-9.3, ci_high=-2.1),
-        "microdata": Microdata(
-            t=0.1,
-            suppressed=15,
-            loss=0.083,
-            hierarchies={
-                "sex": {"male": ["male", "*"], "female": ["female", "*"]},
-                "age_band": {"18-29": ["18-29", "18-39", "*"], "30-39": ["30-39", "18-39", "*"],
-                             "58+": ["58+", "40+", "*"]},
-            },
-            level_shares={"sex": [0.67, 0.33], "age_band": [0.0, 1.0, 0.0]},
-        ),
+        "fidelity": Fidelity(restricted=-5.7, published=-5.0, ci_low=-9.3, ci_high=-2.1),
+        "microdata": told,
         "suppression": {"platform_activity": {"primary": 4, "secondary": 2}},
-        "sums": {"platform_activity": Sums.of(activity)},
+        "sums": example_sums(tables),
         "ledger": ("Première publication : aucune comparaison à faire.",),
-        "attacks": (
-            Attack(criterion="singling_out", name="isoler une personne par ses quasi-identifiants", attempts=180,
-                   success=0.0, ci_low=0.0, ci_high=0.021, control=0.64),
-        ),
-        "disappeared": {"femmes": 0.031, "hommes": 0.044},
-    }  # fmt: skip
-    return ReleaseFacts(**{**facts, **changes})
+        "attacks": (alone.model_copy(update={"control": 0.64}), *others),
+        "risk": risk.model_copy(update={"journalist": 0.0123, "marketer": 0.0045}),
+        "disappeared": disappeared(tables["participant_profile"]),
+        "generalised": {"sexe : femme": 0.31},
+    }
+    return ReleaseFacts(**facts)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from html import unescape
 import pytest
 from conftest import as_tables, example_facts, example_rows
 
+from pipeline.disclosure.attackers.repeat import repeatable
 from pipeline.disclosure.facts import Fidelity, ReleaseFacts
 from pipeline.release.audit import RULES
 from pipeline.release.verify import verify
@@ -50,8 +51,10 @@ def test_the_audit_names_attacker_quasi_identifiers_and_reassessment(record, tex
 
 
 def test_an_attack_is_shown_with_its_interval_and_its_control_and_a_missing_one_is_said(text):
-    assert "isoler une personne par ses quasi-identifiants 180 0,0 % 0,0 % à 2,1 % 64,0 %" in text
-    assert text.count("Aucune attaque de ce type n'a été mesurée") == 2
+    assert "parmi moins de k lignes compatibles 180 0,0 % 0,0 % à 2,1 % 64 % 0 %" in text
+    # Nobody could link without a file: that no such attack was measured is said, and so is a control that is missing.
+    assert text.count("Aucune attaque de ce type n'a été mesurée") == 1
+    assert text.count("non mesuré") >= 5
 
 
 def test_the_audit_never_promises_anonymity(text):
@@ -109,8 +112,8 @@ def test_lines_that_the_rules_of_the_allowance_do_not_allow_are_counted(record, 
 
 
 def test_a_withheld_headline_gives_no_fidelity_figure(run):
-    facts = example_facts(fidelity=Fidelity(reason="gate"), microdata=None)
-    folder = write_release(run, as_tables(example_rows()), facts)
+    facts = example_facts(fidelity=Fidelity(reason="gate"), microdata=None, risk=None, attacks=())
+    folder = write_release(run, as_tables(example_rows() | {"microdata": []}), facts)
     html = (folder / "audit.html").read_text(encoding="utf-8")
     assert "non calculée (les groupes comparés ne sont pas assez semblables)" in html
     assert (
@@ -118,10 +121,16 @@ def test_a_withheld_headline_gives_no_fidelity_figure(run):
     )
 
 
-@pytest.mark.parametrize(("published", "faithful"), [(-5.7, True), (-5.0, True), (-4.9, False), (-7.0, False)])
+@pytest.mark.parametrize(("published", "faithful"), [(-5.5, True), (-5.0, True), (-4.5, False), (-7.0, False)])
 def test_microdata_more_than_a_tenth_of_the_interval_away_are_said_not_to_give_the_headline(run, published, faithful):
-    facts = example_facts(fidelity=Fidelity(restricted=-5.7, published=published, ci_low=-9.3, ci_high=-2.1))
-    folder = write_release(run, as_tables(example_rows()), facts)
+    rows = example_rows()
+    later = "comparison" if published < -5 else "treated"  # the example's ninety rows of an arm give -5.0
+    for row in [row for row in rows["microdata"] if row["arm"] == later][: round(abs(published + 5) * 90 / 5)]:
+        row["days_on_leave_12m"] += 5
+    tables, facts = as_tables(rows), example_facts()
+    attacks, _ = repeatable(tables["microdata"], facts.microdata.hierarchies, 11)
+    fidelity = Fidelity(restricted=-5.7, published=published, ci_low=-9.3, ci_high=-2.1)
+    folder = write_release(run, tables, example_facts(fidelity=fidelity, attacks=tuple(attacks)))
     fidelity = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["fidelity"]
     assert fidelity["faithful"] is faithful
     assert fidelity["distance_in_intervals"] == pytest.approx(abs(published + 5.7) / 7.2)
