@@ -22,7 +22,7 @@ import os
 import resource
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +31,14 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy import optimize
 
-from pipeline.disclosure.deduction import Reading, deduce
-from pipeline.disclosure.suppression import Rules, protect_all
+from pipeline.disclosure.deduction import Reading, deduce, deduce_changes
+from pipeline.disclosure.suppression import protect_all
 from pipeline.disclosure.system import Equality, system_of
-from pipeline.disclosure.tables import CountTable, Margin, Measure
+from pipeline.disclosure.tables import CountTable, Margin, Measure, Rules
 
 RESULTS = Path(__file__).parent / "results" / "tables.json"
 K, BASE = 11, 5
-DEPARTMENTS, REGIONS, PLATFORMS, QUARTERS = 101, 18, 24, 8
+REGIONS, PLATFORMS, QUARTERS = 18, 24, 8
 MODALITIES = {"sex": 2, "age": 6, "status": 4, "sector": 10, "cause": 6, "risk": 3, "source": 8}
 ALL = "all"
 Counts = npt.NDArray[np.int64]
@@ -52,16 +52,17 @@ class Persons:
     platform: Counts
     quarter: Counts
     characteristics: dict[str, Counts]
+    departments: int
 
     def first(self, n: int) -> Persons:
         """The first to arrive."""
         return Persons(
             self.department[:n], self.platform[:n], self.quarter[:n],
-            {name: codes[:n] for name, codes in self.characteristics.items()},
+            {name: codes[:n] for name, codes in self.characteristics.items()}, self.departments,
         )  # fmt: skip
 
 
-def draw(persons: int, seed: int) -> Persons:
+def draw(persons: int, departments: int, seed: int) -> Persons:
     rng = np.random.default_rng(seed)
 
     def unequal(size: int, shape: float) -> Counts:
@@ -69,8 +70,8 @@ def draw(persons: int, seed: int) -> Persons:
         return rng.choice(size, persons, p=weights / weights.sum())
 
     return Persons(
-        unequal(DEPARTMENTS, 1.5), unequal(PLATFORMS, 2.0), rng.integers(0, QUARTERS, persons),
-        {name: unequal(size, 1.5) for name, size in MODALITIES.items()},
+        unequal(departments, 1.5), unequal(PLATFORMS, 2.0), rng.integers(0, QUARTERS, persons),
+        {name: unequal(size, 1.5) for name, size in MODALITIES.items()}, departments,
     )  # fmt: skip
 
 
@@ -85,13 +86,16 @@ def cube(codes: list[Counts], sizes: list[int]) -> Counts:
 
 def territorial(persons: Persons, names: tuple[str, str]) -> CountTable:
     sizes = [MODALITIES[name] for name in names]
-    by_department = cube([persons.department, *(persons.characteristics[n] for n in names)], [DEPARTMENTS, *sizes])
-    region_of = np.arange(DEPARTMENTS) % REGIONS
-    by_region = np.zeros((REGIONS, *by_department.shape[1:]), np.int64)
+    by_department = cube(
+        [persons.department, *(persons.characteristics[n] for n in names)], [persons.departments, *sizes]
+    )
+    region_of = np.arange(persons.departments) % REGIONS
+    regions = min(REGIONS, persons.departments)
+    by_region = np.zeros((regions, *by_department.shape[1:]), np.int64)
     np.add.at(by_region, region_of, by_department[:-1])
     counts = np.concatenate([by_department[:-1], by_region, by_department[-1:]])
-    region = [f"R{r:02d}" for r in region_of] + [f"R{r:02d}" for r in range(REGIONS)] + [ALL]
-    department = [f"D{d:03d}" for d in range(DEPARTMENTS)] + [ALL] * (REGIONS + 1)
+    region = [f"R{r:02d}" for r in region_of] + [f"R{r:02d}" for r in range(regions)] + [ALL]
+    department = [f"D{d:03d}" for d in range(persons.departments)] + [ALL] * (regions + 1)
     inner = list(itertools.product(*([f"{m}" for m in range(size)] + [ALL] for size in sizes)))
     frame = pa.table(
         {
@@ -166,9 +170,9 @@ def _what(table: CountTable, row: dict[str, str]) -> tuple[Any, ...] | None:
     return (*("" if code == ALL else code for code in place), *told)
 
 
-def months(persons: int, releases: int, seed: int) -> Iterator[Persons]:
+def months(persons: int, departments: int, releases: int, seed: int) -> Iterator[Persons]:
     """Persons known at each release: half at the first, then as many more each month."""
-    everyone = draw(persons, seed)
+    everyone = draw(persons, departments, seed)
     for number in np.linspace(persons / 2, persons, releases).astype(int):
         yield everyone.first(int(number))
 
@@ -208,13 +212,13 @@ def naive(reading: Reading, sample: int, seed: int) -> dict[str, float]:
     return {"naive_cells": sample, "naive_cpu_seconds_a_cell": round(clock.cpu / sample, 2)}
 
 
-def measure(persons: int, releases: int, seed: int, base: int, sample: int) -> dict[str, Any]:
+def measure(persons: int, departments: int, releases: int, seed: int, base: int, sample: int) -> dict[str, Any]:
     """Every release protected and audited."""
-    found: dict[str, Any] = {
-        "persons": persons, "k": K, "base": base, "seed": seed, "load_before": round(os.getloadavg()[0], 1),
-        "releases": [],
-    }  # fmt: skip
-    for number, known in enumerate(months(persons, releases, seed)):
+    earlier: list[Reading] = []
+    load = round(os.getloadavg()[0], 1)
+    found: dict[str, Any] = {"persons": persons, "departments": departments, "k": K, "base": base, "seed": seed}
+    found |= {"load_before": load, "releases": []}
+    for number, known in enumerate(months(persons, departments, releases, seed)):
         tables, equalities = tables_of(known)
         with Timed() as suppression:
             made = protect_all(tables, Rules(K, mask_zero=True), equalities=equalities, base=base)
@@ -224,13 +228,19 @@ def measure(persons: int, releases: int, seed: int, base: int, sample: int) -> d
         reading = Reading.before(system, masked, K, base)
         with Timed() as audit:
             verdict = deduce(reading)
-        cell = {
-            "cells": system.size, "sums": len(system.labels), "masked": round(float(masked.mean()), 4),
-            "masked_primary": round(float(primary.mean()), 4), **suppression.figures("suppression"),
-            **audit.figures("audit"), "exact": verdict.exact, "certified": verdict.certified, "open": verdict.open,
-            "exposed": len(verdict.exposed), "narrowest": verdict.narrowest, "programmes": verdict.programmes,
-            "peak_gib": peak(),
-        }  # fmt: skip
+        seen = Reading(
+            [replace(t, frame=each.table) for t, each in zip(tables, made, strict=True)], equalities, K, base
+        )  # fmt: skip
+        with Timed() as comparison:
+            changes = [deduce_changes(seen, before) for before in earlier]
+        earlier.append(seen)
+        exposed = sum(len(each.exposed) for each in changes)
+        cell = {"cells": system.size, "sums": len(system.labels), "masked": round(float(masked.mean()), 4)}
+        cell |= {"masked_primary": round(float(primary.mean()), 4), **suppression.figures("suppression")}
+        cell |= {**audit.figures("audit"), **comparison.figures("comparison"), "changes_exposed": exposed}
+        for name in ("counts", "groups", "exact", "certified", "open", "narrowest", "programmes"):
+            cell[name] = getattr(verdict, name)
+        cell |= {"exposed": len(verdict.exposed), "peak_gib": peak()}
         if number == 0 and sample:
             cell |= naive(reading, sample, seed)
         found["releases"].append(cell)
@@ -242,12 +252,13 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--persons", type=int, default=1_000_000, help="at the last release")
+    parser.add_argument("--departments", type=int, default=101)
     parser.add_argument("--releases", type=int, default=24)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--base", type=int, default=BASE, help="rounding base; 1 = exact, the harder case")
     parser.add_argument("--sample", type=int, default=3, help="masked counts of the naive reference")
     args = parser.parse_args()
-    found = measure(args.persons, args.releases, args.seed, args.base, args.sample)
+    found = measure(args.persons, args.departments, args.releases, args.seed, args.base, args.sample)
     RESULTS.write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 

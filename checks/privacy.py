@@ -124,15 +124,19 @@ def _plain(text: str) -> str:
     return f" {' '.join(kept.split())} "
 
 
-def _survives(text: str, record: dict[str, str | None]) -> str | None:
+def _survives(text: str, record: dict[str, object]) -> str | None:
     """The first column of a record whose value stands in a masked text: whole, or by its longest word for a name."""
     plain = _plain(re.sub(r"\[[^\]\n]{1,20}\]", "|", text))
     digits = re.sub(r"[^0-9]", "", plain)
     for column, value in record.items():
-        said = _plain(value or "")
+        said = _plain("" if value is None else str(value))
         if column in ("nir", "telephone"):
             number = re.sub(r"[^0-9]", "", said)
             if len(number) >= SHORTEST - 1 and number[-13:][:9] in digits:
+                return column
+        elif column == "date_naissance":
+            year, month, day = (*said.split(), "", "", "")[:3]
+            if year and (day + month + year in digits or year + month + day in digits):
                 return column
         elif column == "email":
             if value and said in plain:

@@ -95,10 +95,10 @@ def bounds(
         low: `(cells,)`, the least that each cell can be without the sums; may be infinite.
         high: the same upwards. An end of the answer far beyond every finite figure stands for no end.
         masked: bool `(cells,)`, the cells in question.
-        asked: `(cells,)` or one number; a cell whose interval is proven this wide is not looked at further. Infinite:
-            every interval to its ends.
-        few: `(cells,)` or one number; a cell is not looked at further either once it is known whether its interval lies
-            within 1 to few - 1, or within its mirror image below zero (see `within_few`). Infinite: never.
+        asked: `(cells,)` or one number; a cell is not looked at further once its interval is proven this wide, or
+            proven narrower. Infinite: every interval to its ends.
+        few: `(cells,)` or one number; of these cells it is asked instead whether the interval lies within 1 to few - 1,
+            or within its mirror image below zero (see `within_few`). Infinite: of none.
         start: `(cells,)`, a solution (the true figures, where the caller has them); ignored if it is not one.
         whole: bool `(cells,)`, cells that are whole numbers; None = all.
         progress: told how far it is.
@@ -140,9 +140,11 @@ class _Audit:
         self.asked = np.broadcast_to(np.asarray(asked, np.float64), low.shape)
         self.few = np.broadcast_to(np.asarray(few, np.float64), low.shape)
         self.programmes = 0
+        wanted = np.concatenate([self.asked, self.few])
         finite = np.concatenate([low[np.isfinite(low)], high[np.isfinite(high)], [1.0]])
-        # No vertex of sums of published figures lies this far out, so that an end here stands for no end.
-        self.far = 4.0 * np.abs(finite).sum()
+        # No vertex of sums of published figures lies this far out, so that an end here stands for no end; and it is
+        # wider than any width asked, where nothing is published.
+        self.far = 4.0 * (np.abs(finite).sum() + wanted[np.isfinite(wanted)].max(initial=0.0))
         given = np.where(self.whole, np.ceil(low - SLACK), low), np.where(self.whole, np.floor(high + SLACK), high)
         self.low, self.high = np.maximum(given[0], -self.far), np.minimum(given[1], self.far)
         self.together = together = self._components(self.low < self.high)
@@ -249,7 +251,7 @@ class _Audit:
         """Masked cells neither proven wide enough, nor known to the unit, nor proven too narrow."""
         low, high = self.inner_low, self.inner_high
         settled = high - low >= self.asked
-        settled |= np.isfinite(self.asked) & (self.high - self.low < self.asked)
+        settled |= np.isinf(self.few) & np.isfinite(self.asked) & (self.high - self.low < self.asked)
         many = ((low <= 0) & (high >= 0)) | (high >= self.few) | (low <= -self.few)
         settled |= np.isfinite(self.few) & (many | within_few(self.low, self.high, self.few))
         settled |= (low == self.low) & (high == self.high)

@@ -169,6 +169,8 @@ def too_close(system: System, masked: Flags, k: int, base: int) -> Flags:
         base: rounding base.
     """
     found = np.zeros(system.size, np.bool_)
+    if not masked[system.cell].any():
+        return found
     for cells in deduce(Reading.before(system, masked, k, base)).numbers:
         found[list(cells)] = True
     return found
@@ -186,7 +188,7 @@ def deduce(reading: Reading, *, progress: Progress | None = None) -> Deduced:
     extra = len(groups)
     low, high = reading.widened()
     low, high = np.concatenate([low, np.zeros(extra)]), np.concatenate([high, np.full(extra, np.inf)])
-    asked = np.concatenate([np.full(len(secret), k - 1.0), np.full(extra, np.inf)])
+    asked = k - 1.0  # so wide, an interval holds k whole numbers, and is not within 1 to k - 1
     few = np.concatenate([np.full(len(secret), np.inf), np.full(extra, float(k))])
     question = np.concatenate([secret, np.ones(extra, np.bool_)])
     whole = np.concatenate([reading.whole, np.ones(extra, np.bool_)])
@@ -198,11 +200,11 @@ def deduce(reading: Reading, *, progress: Progress | None = None) -> Deduced:
     low, high = _without_contradiction(matrix, low, high, reasoned, 0.0, start, whole)
     found = bounds(matrix, low, high, question, asked=asked, few=few, start=start, whole=whole, progress=progress)
     exposed = question & found.possible & (
-        (found.outer_high - found.outer_low < asked) & np.isfinite(asked)
+        (found.outer_high - found.outer_low < asked) & np.isinf(few)
         | within_few(found.outer_low, found.outer_high, few) & np.isfinite(few)
     )  # fmt: skip
     with np.errstate(invalid="ignore"):
-        wide = _then_none(secret, extra) & (found.high - found.low >= asked)
+        wide = question & (found.high - found.low >= asked)
         many = np.isfinite(few) & (
             ((found.low <= 0) & (found.high >= 0)) | (found.high >= few) | found.exact & ~exposed
         )
@@ -219,7 +221,7 @@ def deduce(reading: Reading, *, progress: Progress | None = None) -> Deduced:
         counts=int(secret.sum()),
         groups=extra,
         exact=int(exact.sum()),
-        certified=int((wide & ~exact).sum()),
+        certified=int((wide & ~exact & _then_none(secret, extra)).sum()),
         open=int((question & found.possible & ~safe & ~exposed).sum()),
         contradicted=int((_then_none(secret, extra) & ~found.possible).sum()),
         narrowest=int(np.nanmin(widths)) + 1 if np.isfinite(widths).any() else None,
@@ -298,9 +300,10 @@ def deduce_changes(now: Reading, before: Reading) -> Changes:
     low, high = np.concatenate([low, np.full(extra, -np.inf)]), np.concatenate([high, np.full(extra, np.inf)])
     loose = np.concatenate([now.reasoned[mine] | before.reasoned[other], np.zeros(extra, np.bool_)])
     low, high = _without_contradiction(matrix, low, high, loose, -np.inf, None, None)
-    found = bounds(matrix, low, high, np.ones(len(low), np.bool_), few=few)
+    found = bounds(matrix, low, high, np.ones(len(low), np.bool_), asked=k - 1.0, few=few)
     exposed = found.possible & within_few(found.outer_low, found.outer_high, few)
     many = ((found.low <= 0) & (found.high >= 0)) | (found.high >= few) | (found.low <= -few) | found.exact
+    many |= found.high - found.low >= k - 1
     return Changes(
         looked=len(low),
         exposed=tuple(
@@ -341,6 +344,8 @@ def _without_contradiction(
     whole: Flags | None,
 ) -> tuple[Floats, Floats]:  # fmt: skip
     """Where the figures contradict the sums, those that may be earlier ones say nothing."""
+    if not loose.any():
+        return low, high
     possible = bounds(matrix, low, high, np.zeros(len(low), np.bool_), start=start, whole=whole).possible
     freed = loose & ~possible
     return np.where(freed, least, low), np.where(freed, np.inf, high)

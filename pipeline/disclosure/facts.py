@@ -217,7 +217,8 @@ class Deduction(_Facts):
         programmes: linear programmes solved.
         releases: earlier releases compared with.
         changes: figures and groups whose change since an earlier release was bounded.
-        exposed_changes: those whose change is bounded to 1..k-1 persons.
+        exposed_changes: those whose change is bounded to 1..k-1 persons; none in a release that is published.
+        open_changes: those of which neither is proven.
     """
 
     counts: int = 0
@@ -232,6 +233,7 @@ class Deduction(_Facts):
     releases: int = 0
     changes: int = 0
     exposed_changes: int = 0
+    open_changes: int = 0
 
 
 class ReleaseFacts(_Facts):
@@ -247,6 +249,7 @@ class ReleaseFacts(_Facts):
         suppression: table -> reason -> number of cells emptied for it.
         sums: table -> sums readers know to hold in it (`Sums.of`); the audit tries to undo the masks with them.
         between: sums that readers know to hold between tables (`Between.of`).
+        deduction: what follows for masked counts and for changes; filled when the release is written.
         ledger: French sentences: what was compared with earlier releases, and the verdict.
         attacks: measured attacks.
         disappeared: group in French -> share of its persons in masked cells or suppressed rows.
@@ -262,6 +265,7 @@ class ReleaseFacts(_Facts):
     suppression: dict[str, dict[str, int]] = Field(default_factory=dict)
     sums: dict[str, Sums] = Field(default_factory=dict)
     between: tuple[Between, ...] = ()
+    deduction: Deduction | None = None
     ledger: tuple[str, ...] = ()
     attacks: tuple[Attack, ...] = ()
     disappeared: dict[str, float] = Field(default_factory=dict)

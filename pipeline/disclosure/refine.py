@@ -227,6 +227,8 @@ def _settle(s: _State, trees: Trees, rule: Rule, good: bool) -> bool:
         if good:
             s.fresh[c] = True
         else:
+            if s.size[c] == 0 and c == s.used[3] - 1:
+                s.used[3] = c  # it was opened for this
             s.node[:, c] = s.old_node[t]
             s.cost[c] = s.old_cost[t]
         s.mark[c] = -1
@@ -667,7 +669,7 @@ def refine(at: Codes, values: Codes, class_of: Ints, classes: int, rule: Rule, t
     steps = 0
     for turn in range(PASSES):
         s = _state(at, values, class_of, classes, classes, kinds, trees)
-        everywhere = classes <= EVERYWHERE
+        everywhere = (s.size > 0).sum() <= EVERYWHERE
         weight = _places(trees, q, turn)
         keys = s.cost * rows + s.size if everywhere else _keys(s.node, weight)
         sequence = np.argsort(keys, kind="mergesort")

@@ -11,7 +11,8 @@ SELECT
     t.email,
     t.general_practitioner AS medecin_traitant,
     t.occupational_physician AS medecin_travail,
-    t.employer AS employeur
+    t.employer AS employeur,
+    t.birth_date AS date_naissance
 FROM (
     SELECT
         s.report_id, s.version, s.delivery,

@@ -180,6 +180,7 @@ def record(
         "leaves": _leaves(tables["leaves"]),
         "balance": tables["balance"].drop_columns(["release"]).to_pylist(),
         "balance_groups": _balance_groups(tables["balance_groups"]),
+        "deduction": facts.deduction.model_dump(mode="json") if facts.deduction else None,
         "ledger": list(facts.ledger),
         "versions": {
             "code": manifest["code_version"],

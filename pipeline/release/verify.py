@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 from pipeline import database
 from pipeline.disclosure import verify as microdata_verify
 from pipeline.disclosure.bounds import Progress
-from pipeline.disclosure.deduction import Deduced, Reading, deduce
-from pipeline.disclosure.facts import Between, Sums
+from pipeline.disclosure.deduction import Reading, deduce, deduce_changes
+from pipeline.disclosure.facts import Between, Deduction, Sums
 from pipeline.disclosure.suppression import recoverable_all
 from pipeline.disclosure.system import Equality
 from pipeline.disclosure.tables import CountTable
@@ -382,10 +382,30 @@ def _declared(tables: Tables, parameters: Parameters) -> list[CountTable]:
     return [sums.count_table(name, tables[name]) for name, sums in sorted(parameters.sums.items()) if sums.measures]
 
 
-def deduced(tables: Tables, parameters: Parameters, progress: Progress | None = None) -> Deduced:
-    """What follows for masked counts from every published table together."""
-    declared = Reading(_declared(tables, parameters), parameters.between, parameters.k, parameters.rounding_base)
-    return deduce(declared, progress=progress)
+def _reading(tables: Tables, parameters: Parameters) -> Reading:
+    return Reading(_declared(tables, parameters), parameters.between, parameters.k, parameters.rounding_base)
+
+
+def deduction(tables: Tables, parameters: Parameters, kept: Sequence[Path]) -> Deduction:
+    """What a reader deduces of masked counts, and of changes since the releases he kept.
+
+    Args:
+        tables: of the release.
+        parameters: of its manifest.
+        kept: folders of earlier releases.
+    """
+    now = _reading(tables, parameters)
+    found, changes = deduce(now), []
+    for folder in kept:
+        manifest = Parameters.of(json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
+        then = {name: pq.read_table(folder / "tables" / f"{name}.parquet", partitioning=None) for name in manifest.sums}
+        changes.append(deduce_changes(now, _reading(then, manifest)))
+    return Deduction(
+        counts=found.counts, groups=found.groups, exact=found.exact, certified=found.certified, open=found.open,
+        contradicted=found.contradicted, exposed=len(found.exposed), narrowest=found.narrowest,
+        programmes=found.programmes, releases=len(changes), changes=sum(each.looked for each in changes),
+        exposed_changes=sum(len(each.exposed) for each in changes), open_changes=sum(each.open for each in changes),
+    )  # fmt: skip
 
 
 def _subtraction(tables: Tables, parameters: Parameters, progress: Progress | None) -> _Seen:
@@ -397,7 +417,7 @@ def _subtraction(tables: Tables, parameters: Parameters, progress: Progress | No
     told = set(recoverable_all(declared, parameters.between, k=parameters.k))
     for name, key, measure in sorted(told):
         seen.problems.append(f"{name} ({', '.join(key)}): the masked {measure} can be computed from other cells")
-    found = deduced(tables, parameters, progress)
+    found = deduce(_reading(tables, parameters), progress=progress)
     for cells in found.exposed:
         if not told.issuperset(cells):
             named = " with ".join(f"{name} ({', '.join(key)}) {measure}" for name, key, measure in cells)

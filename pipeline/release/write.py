@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import database
-from pipeline.disclosure.facts import TOLERATED, ReleaseFacts
+from pipeline.disclosure.facts import TOLERATED, Deduction, ReleaseFacts
 from pipeline.release import audit, synthesis, verify
 from pipeline.release.errors import ReleaseError
 from pipeline.release.version import code_version
@@ -157,6 +157,7 @@ def _fill(folder: Path, run: Run, tables: dict[str, pa.Table], facts: ReleaseFac
     manifest = _manifest(run, tables, facts)
     parameters = verify.Parameters.of(manifest)
     verdicts = verify.content(folder, parameters)
+    facts = facts.model_copy(update={"deduction": _deduction(run, tables, parameters)})
     identity = synthesis.Identity(
         release=run.release,
         code_version=manifest["code_version"],
@@ -172,6 +173,22 @@ def _fill(folder: Path, run: Run, tables: dict[str, pa.Table], facts: ReleaseFac
         path.relative_to(folder).as_posix(): verify.sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()
     }
     _write_json(folder / "manifest.json", manifest)
+
+
+def _deduction(run: Run, tables: Mapping[str, pa.Table], parameters: verify.Parameters) -> Deduction:
+    """What readers deduce who keep every release.
+
+    Raises:
+        ReleaseError: they would know of a change that it is of 1 to k - 1 persons.
+    """
+    kept = [run.home.release(month) for month in run.home.releases() if month < run.release]
+    found = verify.deduction(tables, parameters, kept)
+    if found.exposed_changes:
+        raise ReleaseError(
+            f"release {run.release} is not published: with earlier releases it tells {found.exposed_changes} changes "
+            f"of fewer than {parameters.k} persons"
+        )
+    return found
 
 
 def write_database(path: Path, tables: Mapping[str, pa.Table]) -> None:

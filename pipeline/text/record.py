@@ -103,6 +103,7 @@ def known(record: Mapping[str, object], lexicon: Lexicon) -> Known:
         for column, label in NUMBERS.items()
         if len(found := _digits(_value(record, column), column)) >= 6
     ]
+    numbers += [(Label.DATE, written) for written in _birth(_value(record, "date_naissance"))]
     emails = [fold(address) for address in (_value(record, "email"),) if "@" in address]
     first, last = fold(_value(record, "prenom")), fold(_value(record, INSURED))
     return Known(tuple(names), tuple(numbers), tuple(emails), _initials_of(first, last), unsafe, insured)
@@ -111,6 +112,15 @@ def known(record: Mapping[str, object], lexicon: Lexicon) -> Known:
 def _initials_of(first: str, last: str) -> str:
     letters = first[:1] + last[:1]
     return letters if len(letters) == 2 and letters.isascii() and letters.isalpha() else ""
+
+
+def _birth(value: str) -> list[str]:
+    """The digits of an ISO date, day first and year first; none for anything else."""
+    parts = re.match(r"(\d{4})-(\d\d)-(\d\d)", value)
+    if parts is None:
+        return []
+    year, month, day = parts.groups()
+    return [day + month + year, year + month + day]
 
 
 def _digits(value: str, column: str) -> str:

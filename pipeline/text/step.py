@@ -34,7 +34,17 @@ WITHHELD_RULE = "narrative_withheld"
 RELEASED_RULE = "narrative_released"
 TEXTS_PER_PROCESS = 4_000
 """Fewer texts than this are judged sooner than another process has loaded its lists (about 3 s)."""
-RECORD = ("nir", "nom", "prenom", "telephone", "email", "medecin_traitant", "medecin_travail", "employeur")
+RECORD = (
+    "nir",
+    "nom",
+    "prenom",
+    "telephone",
+    "email",
+    "medecin_traitant",
+    "medecin_travail",
+    "employeur",
+    "date_naissance",
+)
 
 
 class Narrative(NamedTuple):

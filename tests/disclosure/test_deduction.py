@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from pipeline.disclosure.deduction import Reading, deduce, deduce_changes, unrounded_counts
 from pipeline.disclosure.ledger import apply_increment_rule, cells_of, with_cells
-from pipeline.disclosure.suppression import Rules, primary, protect, protect_all, recoverable
+from pipeline.disclosure.suppression import primary, protect, protect_all, recoverable
 from pipeline.disclosure.system import Equality
-from pipeline.disclosure.tables import CountTable, Margin, Measure, round_counts
+from pipeline.disclosure.tables import CountTable, Margin, Measure, Rules, round_counts
 
 K = 11
 draws = st.integers(0, 2**32 - 1).map(np.random.default_rng)

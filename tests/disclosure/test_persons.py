@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pytest
 
 from pipeline.disclosure import persons
+from pipeline.disclosure.hierarchy import HierarchyError
 from pipeline.disclosure.verify import verify
 from pipeline.effects.analysis import Analysis, Horizon
 from pipeline.protocol import Protocol
@@ -131,6 +132,12 @@ def test_a_quarter_is_ready_when_the_returns_of_its_last_entrant_are_known_over_
     ready = last_leave + dt.timedelta(days=PROTOCOL.study.trigger_days + DAYS + known_later)
     assert persons.complete_quarters(analysis, PROTOCOL, ready) == ["2022-Q1"]
     assert persons.complete_quarters(analysis, PROTOCOL, ready - dt.timedelta(days=1)) == []
+
+
+def test_an_age_band_that_no_generalisation_knows_is_refused():
+    study = PROTOCOL.study.model_copy(update={"age_bands": (18, 35, 50)})
+    with pytest.raises(HierarchyError, match="age band"):
+        persons.hierarchies(PROTOCOL.model_copy(update={"study": study}))
 
 
 @pytest.fixture(scope="module")

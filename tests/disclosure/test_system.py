@@ -14,8 +14,9 @@ from raw_tables import persons, raw_tables
 from test_described import BUILD
 
 from pipeline.disclosure.between import equalities
+from pipeline.disclosure.deduction import too_close
 from pipeline.disclosure.facts import Between, Sums
-from pipeline.disclosure.suppression import protect_all, recoverable_all
+from pipeline.disclosure.suppression import complementary, primary, protect_all, recoverable_all
 from pipeline.disclosure.system import Equality, holding, system_of
 from pipeline.disclosure.tables import CountTable, DisclosureError, Margin, Measure, Rules
 
@@ -107,6 +108,11 @@ def test_no_cell_is_masked_for_others_that_could_have_been_shown(cases):
     tables = [BUILD[name](raw) for name, raw in raw_tables(cases).items() if name in ("exits", "referral_sources")]
     made = protect_all(tables, RULES, base=1)
     for table, result in zip(tables, made, strict=True):
+        by_elimination = complementary(table, primary(table, K, mask_zero=RULES.mask_zero), K).masked
+        if (result.mask.masked != by_elimination).any():
+            alone = system_of([table], k=K)
+            assert too_close(alone, alone.flat([by_elimination]), K, 1).any(), table.name
+            continue
         for m, row in np.argwhere(result.mask.secondary):
             open_one = result.mask.masked.copy()
             open_one[m, row] = False

@@ -118,6 +118,17 @@ def test_a_withheld_headline_gives_no_fidelity_figure(run):
     )
 
 
+@pytest.mark.parametrize(("published", "faithful"), [(-5.7, True), (-5.0, True), (-4.9, False), (-7.0, False)])
+def test_microdata_more_than_a_tenth_of_the_interval_away_are_said_not_to_give_the_headline(run, published, faithful):
+    facts = example_facts(fidelity=Fidelity(restricted=-5.7, published=published, ci_low=-9.3, ci_high=-2.1))
+    folder = write_release(run, as_tables(example_rows()), facts)
+    fidelity = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["fidelity"]
+    assert fidelity["faithful"] is faithful
+    assert fidelity["distance_in_intervals"] == pytest.approx(abs(published + 5.7) / 7.2)
+    html = (folder / "audit.html").read_text(encoding="utf-8")
+    assert ("les microdonnées ne redonnent pas l" in html) is not faithful
+
+
 def test_facts_survive_their_file(tmp_path):
     facts = example_facts()
     facts.save(tmp_path / "facts.json")

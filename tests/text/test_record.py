@@ -24,6 +24,7 @@ RECORD = {
     "medecin_traitant": "Dr Le Goff",
     "medecin_travail": "Dr Marchand",
     "employeur": "Ateliers Boissinot & Fils",
+    "date_naissance": "1965-03-12",
 }
 COMMON = {
     "nom": "Petit",
@@ -107,7 +108,14 @@ def test_words_that_hold_a_name_by_chance_stay(engine: Deidentifier) -> None:
 def test_the_gate_sees_what_the_recognisers_would_leave(engine: Deidentifier) -> None:
     lexicon = Lexicon.load()
     known = record.known(RECORD, lexicon)
-    for left in ("vue avec dubrulle", "du brulle", "06-12-34-56-78", "26905 4958 8157", "ateliers boissinot et fils"):
+    for left in (
+        "née le 12 / 03 / 1965",
+        "vue avec dubrulle",
+        "du brulle",
+        "06-12-34-56-78",
+        "26905 4958 8157",
+        "ateliers boissinot et fils",
+    ):
         assert gate.identifies(left, known), left
     assert not gate.identifies("vue ce jour, reprise en mars", known)
     assert "record_identifier" in gate.reasons("vue avec dubrulle", (), known, lexicon)
