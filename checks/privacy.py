@@ -23,7 +23,6 @@ from assets.pseudonymise import texts as masked_texts
 from pipeline import database
 from pipeline.database import Connection
 from pipeline.home import Home
-from pipeline.identity.step import narratives
 from pipeline.orchestration import reports
 from pipeline.orchestration.partitions import MONTHS
 from pipeline.orchestration.promises import Evidence, judge
@@ -151,6 +150,10 @@ def _survives(text: str, record: dict[str, object]) -> str | None:
 def no_record_identifier(run: Run) -> Evidence:
     """Masked texts that hold an identifier of their own record, counted by column."""
     path = run.home.artefact(run.release, "text", "masked_texts")
+    if not pq.read_metadata(path).num_rows:
+        return Evidence(figures={"texts": 0})
+    from pipeline.identity.step import narratives
+
     with database.connect(run.home.scratch) as connection:
         narratives(connection, run)
         rows = connection.execute(

@@ -554,8 +554,8 @@ def _state(at: Codes, values: Codes, class_of: Ints, classes: int, capacity: int
         np.full(rows, -1, np.int64),
         np.full(rows, -1, np.int64),
         np.zeros((capacity, kinds), np.int32),
-        np.empty(rows, np.int64),
-        np.empty(rows, np.int64),
+        np.empty(2 * rows, np.int64),  # a person moves twice at most in a transaction
+        np.empty(2 * rows, np.int64),
         np.empty(capacity, np.int64),
         np.full(capacity, -1, np.int64),
         np.empty((capacity, q), np.int32),

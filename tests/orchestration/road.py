@@ -16,6 +16,7 @@ RELEASE = "2021-08"
 
 REPLACED = {
     "pseudonymise": ("pipeline.identity.step", "pseudonymise"),
+    "text": ("pipeline.text.step", "mask"),
     "leave": ("pipeline.leave.step", "rebuild_leaves"),
     "cohort": ("pipeline.study.cohort", "build_cohort"),
     "matching": ("pipeline.matching.step", "match"),

@@ -45,7 +45,10 @@ def failing(error: Exception) -> object:
 def test_every_step_runs_once_in_the_order_of_the_story_and_the_ui_shows_it(road: Road) -> None:
     seen: list[str] = []
     outcome = run_release(road.home, road.landing, RELEASE, progress=lambda what, done, total: seen.append(what))
-    assert road.ran == list(REPLACED)
+    assert [step for step in road.ran if step != "text"] == [step for step in REPLACED if step != "text"]
+    # Only the border before it and the border behind it wait for the texts.
+    assert road.ran.index("pseudonymise") < road.ran.index("text") < road.ran.index("anonymise")
+    assert road.ran.count("text") == 1
     assert outcome == Outcome(road.home.release(RELEASE), [])
     assert "leave: working" in seen
     with dg.DagsterInstance.from_config(str(road.home.dagster)) as instance:
