@@ -82,13 +82,6 @@ def _empty(raw: pd.DataFrame, keys: tuple[str, ...], somebody: pd.Series) -> fro
     return frozenset(rows.itertuples(index=False, name=None))
 
 
-def _unsafe(reason: pd.Series, unsafe: np.ndarray) -> pd.Series:
-    """The caller's reason, else `primary` where a figure is unsafe in a way that counts do not show."""
-    marked = pd.Series(np.full(len(reason), None, dtype=object), index=reason.index)
-    marked[unsafe] = "primary"
-    return reason.where(reason.notna(), marked)
-
-
 def impact(raw: pd.DataFrame) -> CountTable:
     """Effects. A share says how many persons it stands for and how many not: both are held to k in both arms."""
     raw = raw.copy()
@@ -210,17 +203,19 @@ def savings(raw: pd.DataFrame, rules: Rules, base: int) -> CountTable:
     raw.loc[parts, "largest_share"] = together["largest_share"].transform("max")
     raw.loc[parts, "others_over_largest"] = together["others_over_largest"].transform("min")
     dominated = (raw["largest_share"] > rules.dominance) | (raw["others_over_largest"] < rules.p / 100)
-    raw[PRESET] = _unsafe(raw[PRESET], dominated.to_numpy())
+    # The persons of a row are those of others too, and told: its euros tell of nobody where one makes most of them.
+    raw["n_told"] = raw["n_persons"].mask(dominated, 0)
     known = raw["n_persons"].notna().to_numpy()
     shown = np.full(len(raw), np.nan)
     shown[known] = round_counts(raw.loc[known, "n_persons"].to_numpy(np.int64), base, rules.k)
     for amount in ("gross", "cost", "net"):
         raw[f"{amount}_total_eur"] = raw[f"{amount}_eur_per_person"] * shown
-    measures = ("n_persons", *helpers)
+    behind = ("n_persons", *helpers)
+    measures, unwritten = (*behind, "n_told"), (*helpers, "n_told")
     return CountTable(
-        "savings", _frame("savings", raw, helpers=helpers, preset=True), _keys("savings"),
+        "savings", _frame("savings", raw, helpers=unwritten, preset=True), _keys("savings"),
         tuple(Measure(name) for name in measures),
-        dependents=dict.fromkeys(_estimates("savings"), measures), behind=measures, helpers=helpers, preset=PRESET,
+        dependents=dict.fromkeys(_estimates("savings"), measures), behind=behind, helpers=unwritten, preset=PRESET,
     )  # fmt: skip
 
 

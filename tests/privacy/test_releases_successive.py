@@ -35,11 +35,23 @@ from pipeline.study.cohort import build_cohort
 from pipeline.study.step import measure_outcomes
 from pipeline.tables.model import Role
 from pipeline.tables.published import PUBLISHED, published
+from pipeline.text.step import mask
 
 pytestmark = pytest.mark.slow
 
 MONTHS = ("2024-04", "2024-05", "2024-06")
-STEPS = (ingest, pseudonymise, rebuild_leaves, build_cohort, match, measure_outcomes, estimate, anonymise, publish)
+STEPS = (
+    ingest,
+    pseudonymise,
+    mask,
+    rebuild_leaves,
+    build_cohort,
+    match,
+    measure_outcomes,
+    estimate,
+    anonymise,
+    publish,
+)
 PROTOCOL = Protocol.load()
 K, BASE = PROTOCOL.disclosure.k, PROTOCOL.disclosure.rounding_base
 
