@@ -457,14 +457,16 @@ def _subtraction(tables: Tables, parameters: Parameters, progress: Progress | No
     # Not proven is not refuted: how many is said, and the step that knows the true figures has judged them.
     seen.figure = (
         f"linear programming: {found.counts} masked counts, each may hold at least {found.narrowest} values "
-        f"({found.exact} to the unit, {found.certified} certified, {found.open} not proven)"
+        f"({found.exact} to the unit, {found.certified} certified, {found.open} not proven, "
+        f"{found.contradicted} among figures that contradict the sums)"
         if found.counts
         else "no masked count"
     )
     seen.figure_fr = (
         f"programmation linéaire : effectifs masqués : {french.number(found.counts)}, chacun peut prendre au moins "
         f"{found.narrowest} valeurs (à l'unité : {french.number(found.exact)} ; attestés par deux solutions : "
-        f"{french.number(found.certified)} ; non démontrés : {french.number(found.open)})"
+        f"{french.number(found.certified)} ; non démontrés : {french.number(found.open)} ; parmi des chiffres qui "
+        f"contredisent les sommes : {french.number(found.contradicted)})"
         if found.counts
         else "aucun effectif masqué"
     )
