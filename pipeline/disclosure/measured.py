@@ -6,7 +6,7 @@ Figures handed over are about cells; the attacks on the microdata are in `attack
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,6 +15,7 @@ from pipeline.disclosure import ledger
 from pipeline.disclosure.attack import Claim, attack_newest
 from pipeline.disclosure.attackers.measure import measure as measured
 from pipeline.disclosure.facts import Attack
+from pipeline.disclosure.system import Cell as SystemCell
 from pipeline.disclosure.tables import CountTable
 from pipeline.tables.published import published
 
@@ -93,13 +94,31 @@ def is_true(claim: Claim, true: Mapping[str, Mapping[tuple[str, str, str], int]]
         true: release -> `counted`.
         k: least persons.
     """
+    cells = [(claim.table, key, measure) for key, measure in claim.cells]
+    return is_few(cells, true[claim.release], true[claim.since] if claim.since else None, k)
+
+
+def is_few(
+    cells: Iterable[SystemCell],
+    now: Mapping[tuple[str, str, str], int],
+    then: Mapping[tuple[str, str, str], int] | None,
+    k: int,
+) -> bool:
+    """Whether these cells truly hold, together, 1 to k-1 persons, or moved by as many.
+
+    Args:
+        cells: (table, key of the row, measure).
+        now: `counted` of the release.
+        then: of the earlier one, for a change.
+        k: least persons.
+    """
     persons = 0
-    for key, measure in claim.cells:
-        name = (claim.table, json.dumps(list(key), ensure_ascii=False), measure)
-        now, then = true[claim.release].get(name), true[claim.since].get(name) if claim.since else 0
-        if now is None or then is None:
+    for table, key, measure in cells:
+        name = (table, json.dumps(list(key), ensure_ascii=False), measure)
+        count, before = now.get(name), 0 if then is None else then.get(name)
+        if count is None or before is None:
             return False
-        persons += now - then
+        persons += count - before
     return 0 < abs(persons) < k
 
 

@@ -7,7 +7,7 @@ release is published (`commit`), from files this step leaves aside.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +25,7 @@ from pipeline.disclosure.attackers import gather
 from pipeline.disclosure.between import equalities
 from pipeline.disclosure.described import GENERATED
 from pipeline.disclosure.facts import Attack, Between, Fidelity, Microdata, ReleaseFacts, Sums
-from pipeline.disclosure.system import holding
+from pipeline.disclosure.system import Cell, holding
 from pipeline.disclosure.tables import CountTable, Rules
 from pipeline.disclosure.verify import verify
 from pipeline.effects.analysis import Analysis
@@ -151,6 +151,13 @@ def rules_of(protocol: Protocol) -> Rules:
     """When a cell is unsafe: a zero says of everyone in the group that they did not, and is no exception."""
     rule = protocol.disclosure
     return Rules(rule.k, mask_zero=True, dominance=rule.dominance_share, p=rule.p_percent)
+
+
+def moved_by_few(run: Run, since: str, cells: Iterable[Cell]) -> bool:
+    """Whether these cells of the release about to be published truly moved by 1 to k-1 persons since an earlier one."""
+    now = pq.read_table(run.home.artefact(run.release, STEP, PENDING))
+    then = ledger.release_cells(run.home.ledger, since)
+    return measured.is_few(cells, measured.counted(now), measured.counted(then), run.protocol.disclosure.k)
 
 
 def _refuse_gaps(home: Home, release: str) -> None:

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from pipeline import database
 from pipeline.disclosure.facts import TOLERATED, Deduction, ReleaseFacts
+from pipeline.disclosure.step import moved_by_few
 from pipeline.release import audit, synthesis, verify
 from pipeline.release.errors import ReleaseError
 from pipeline.release.version import code_version
@@ -182,7 +183,7 @@ def _deduction(run: Run, tables: Mapping[str, pa.Table], parameters: verify.Para
         ReleaseError: they would know of a change that it is of 1 to k - 1 persons.
     """
     kept = [run.home.release(month) for month in run.home.releases() if month < run.release]
-    found = verify.deduction(tables, parameters, kept)
+    found = verify.deduction(tables, parameters, kept, lambda month, cells: moved_by_few(run, month, cells))
     if found.exposed_changes:
         raise ReleaseError(
             f"release {run.release} is not published: with earlier releases it tells {found.exposed_changes} changes "
