@@ -250,10 +250,14 @@ class _Audit:
     def unsettled(self) -> Flags:
         """Masked cells neither proven wide enough, nor known to the unit, nor proven too narrow."""
         low, high = self.inner_low, self.inner_high
-        settled = high - low >= self.asked
-        settled |= np.isinf(self.few) & np.isfinite(self.asked) & (self.high - self.low < self.asked)
+        wide = high - low >= self.asked
+        exposed = np.isfinite(self.asked) & (self.high - self.low < self.asked)
+        within = within_few(self.low, self.high, self.few)
         many = ((low <= 0) & (high >= 0)) | (high >= self.few) | (low <= -self.few)
-        settled |= np.isfinite(self.few) & (many | within_few(self.low, self.high, self.few))
+        # An interval of width few - 1 or more does not lie within 1 to few - 1.
+        one_will_do = self.asked >= self.few - 1
+        settled = np.where(one_will_do, wide | many | within, (wide & many) | exposed | within)
+        settled = np.where(np.isinf(self.few), wide | exposed, settled)
         settled |= (low == self.low) & (high == self.high)
         return np.asarray(self.masked & ~self.impossible & ~np.isnan(self.point) & ~settled)
 

@@ -4,8 +4,9 @@ The reader knows the rounding base, k, which sums hold, and that a row marked `i
 from which fewer than k persons have moved. Where that contradicts the sums, some earlier figure stands for a further
 reason: then any figure of a row with a reason may be an earlier one, and tells nothing of this month.
 
-Protection asked (docs/decisions/0047-what-a-masked-count-may-tell.md): the interval of a masked count holds at least k
-whole numbers; no group of masked parts of one total, and no change between two releases, is bounded within 1 to k - 1.
+Protection asked (docs/decisions/0047-what-a-masked-count-may-tell.md): no masked count is known better than a published
+one; no masked count, no group of masked parts of one total, and no change between two releases is bounded within 1 to
+k - 1.
 """
 
 from __future__ import annotations
@@ -188,8 +189,9 @@ def deduce(reading: Reading, *, progress: Progress | None = None) -> Deduced:
     extra = len(groups)
     low, high = reading.widened()
     low, high = np.concatenate([low, np.zeros(extra)]), np.concatenate([high, np.full(extra, np.inf)])
-    asked = k - 1.0  # so wide, an interval holds k whole numbers, and is not within 1 to k - 1
-    few = np.concatenate([np.full(len(secret), np.inf), np.full(extra, float(k))])
+    # Of a group only that it is not of 1 to k - 1 is asked, which a width of k - 1 shows.
+    asked = np.concatenate([np.full(len(secret), least_values(reading.base) - 1.0), np.full(extra, k - 1.0)])
+    single, few = _then_none(np.ones(len(secret), np.bool_), extra), float(k)
     question = np.concatenate([secret, np.ones(extra, np.bool_)])
     whole = np.concatenate([reading.whole, np.ones(extra, np.bool_)])
     reasoned = _then_none(reading.reasoned, extra)
@@ -200,16 +202,14 @@ def deduce(reading: Reading, *, progress: Progress | None = None) -> Deduced:
     low, high = _without_contradiction(matrix, low, high, reasoned, 0.0, start, whole)
     found = bounds(matrix, low, high, question, asked=asked, few=few, start=start, whole=whole, progress=progress)
     exposed = question & found.possible & (
-        (found.outer_high - found.outer_low < asked) & np.isinf(few)
-        | within_few(found.outer_low, found.outer_high, few) & np.isfinite(few)
+        single & (found.outer_high - found.outer_low < asked)
+        | within_few(found.outer_low, found.outer_high, few)
     )  # fmt: skip
     with np.errstate(invalid="ignore"):
         wide = question & (found.high - found.low >= asked)
-        many = np.isfinite(few) & (
-            ((found.low <= 0) & (found.high >= 0)) | (found.high >= few) | found.exact & ~exposed
-        )
+        many = ((found.low <= 0) & (found.high >= 0)) | (found.high >= few)
     exact = found.exact & _then_none(secret, extra)
-    safe = wide | many
+    safe = np.where(single, wide & many, wide | many) | found.exact & ~exposed
     # Of what is exposed the attacker's interval is at most this wide; of everything else, at least.
     widths = np.where(exposed, found.outer_high - found.outer_low, found.high - found.low)
     widths = widths[_then_none(secret, extra) & found.possible]
@@ -229,6 +229,11 @@ def deduce(reading: Reading, *, progress: Progress | None = None) -> Deduced:
         numbers=numbers,
         programmes=found.programmes,
     )
+
+
+def least_values(base: int) -> int:
+    """Whole numbers that a masked count may be, at least: as many as a published one, and never one alone."""
+    return max(base, 2)
 
 
 def _then_none(secret: Flags, extra: int) -> Flags:

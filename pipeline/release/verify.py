@@ -461,7 +461,7 @@ def _subtraction(tables: Tables, parameters: Parameters, progress: Progress | No
     for cells in found.exposed:
         if not told.issuperset(cells):
             named = " with ".join(f"{name} ({', '.join(key)}) {measure}" for name, key, measure in cells)
-            seen.problems.append(f"{named}: masked, and bounded by the other cells to fewer than {parameters.k} values")
+            seen.problems.append(f"{named}: masked, and told closely by the other cells")
     # Not proven is not refuted: how many is said, and the step that knows the true figures has judged them.
     seen.figure = (
         f"linear programming: {found.counts} masked counts, each may hold at least {found.narrowest} values "

@@ -69,7 +69,8 @@ def test_tables_protected_one_by_one_are_caught_where_another_shows_what_one_hid
 
 
 def test_elimination_alone_leaves_counts_that_programming_bounds_to_a_few_values():
-    """Nothing is determined, and yet every masked count is known within three: none is below zero."""
+    """Nothing is determined, and yet every masked count is known within three: none is below zero. The three persons of
+    the first line are told; of the 30, that they are 29 to 32: no small group, and no figure."""
     table = two_way("activity", np.array([[1, 2, 40], [2, 30, 50], [60, 70, 80]]))
     masked = np.zeros((4, 4), bool)
     masked[:2, :2] = True
@@ -78,7 +79,8 @@ def test_elimination_alone_leaves_counts_that_programming_bounds_to_a_few_values
     seen = shown(table, frame)
     assert recoverable(seen) == []
     found = deduce(Reading([seen], (), K, 1))
-    assert {("activity", ("P0", "Q0"), "n"), ("activity", ("P1", "Q1"), "n")} <= named(found.exposed)
+    assert ("activity", ("P0", "Q0"), "n") in named(found.exposed)
+    assert ("activity", ("P1", "Q1"), "n") not in named(found.exposed)
     assert found.narrowest == 4
 
 
