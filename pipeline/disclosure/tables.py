@@ -132,7 +132,8 @@ class CountTable:
         dependents: other value column -> measures it rests on; empty where any of them is masked.
         rates: value column -> (numerator, denominator) columns; computed from the counts that are published, and
             empty where either is masked.
-        wholes: key of a row -> key of the row whose numerator is the denominator of its rates; rows that are not listed
+        wholes: key of a row -> key of the row that has the denominator of its rates: where that is a measure, its own;
+            elsewhere the numerator there; rows that are not listed
             use the denominator's column.
         behind: columns that count the persons behind every figure of a row. From one release to the next the figures of
             a row then move together or not at all. Empty = each figure by the measures it rests on.
@@ -256,9 +257,10 @@ def rates_of(table: CountTable, counts: Mapping[str, npt.NDArray[np.float64]]) -
     keys = list(frame.itertuples(index=False, name=None))
     place = {key: row for row, key in enumerate(keys)}
     whole = np.array([place[table.wholes[key]] if key in table.wholes else -1 for key in keys], np.int64)
-    found = {}
+    found, measured = {}, {measure.column for measure in table.measures}
     for name, (top, bottom) in table.rates.items():
-        under = np.where(whole >= 0, counts[top][whole], counts[bottom])
+        elsewhere = counts[bottom if bottom in measured else top][whole]
+        under = np.where(whole >= 0, elsewhere, counts[bottom])
         with np.errstate(divide="ignore", invalid="ignore"):
             found[name] = np.where(under > 0, counts[top] / under, np.nan)
     return found
