@@ -114,7 +114,7 @@ def publish_all(
         kept = [flags | others for flags, others in zip(kept, more, strict=True)]
     published, start = [], 0
     for table, made, current in zip(tables, protected, cells, strict=True):
-        mine = decided.slice(start, len(current))
+        mine = _without_newcomers(table, decided.slice(start, len(current)), previous)
         start += len(current)
         final = _with_labels(table, ledger.with_cells(made.table, table.keys, mine), mine)
         final, rates = _with_rates(table, final, mine, made.counts)
@@ -122,6 +122,21 @@ def publish_all(
         mine = _named_pooled(table, pa.concat_tables([mine, rates]))
         published.append(Publication(_written(table, final), mine, made.log, held, table))
     return published
+
+
+def _without_newcomers(table: CountTable, cells: pa.Table, previous: pa.Table) -> pa.Table:
+    """A row whose figures move together and stand at their earlier values gets no figure that it did not have then."""
+    if not table.behind:
+        return cells
+    stands = pc.and_(pc.equal(cells["reason"], "increment").fill_null(False), pc.invert(cells["masked"]))
+    row = pc.is_in(cells["key"], value_set=pc.unique(cells["key"].filter(stands)))
+    known = pc.is_in(ledger.identifiers(cells), value_set=ledger.identifiers(previous))
+    new = pc.and_(pc.and_(row, pc.invert(known)), pc.invert(cells["masked"]))
+    changed = {"value": pa.scalar(None, pa.float64()), "masked": pa.scalar(True), "reason": pa.scalar("increment")}
+    for name, value in changed.items():
+        place = cells.column_names.index(name)
+        cells = cells.set_column(place, cells.field(place), pc.if_else(new, value, cells[name]))
+    return cells
 
 
 def _members(table: CountTable) -> Flags:
