@@ -267,7 +267,7 @@ class Deduction(_Facts):
         programmes: linear programmes solved.
         releases: earlier releases compared with.
         changes: figures and groups whose change since an earlier release was bounded.
-        exposed_changes: those whose change is bounded to 1..k-1 persons; none in a release that is published.
+        exposed_changes: those whose change is bounded to 1..k-1 persons, and is truly of as many.
         open_changes: those of which neither is proven.
     """
 

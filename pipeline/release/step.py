@@ -51,7 +51,13 @@ def publish(run: Run) -> StepReport:
     ledger_step.commit(run.home, run.release)
     audit = json.loads((folder / "audit.json").read_text(encoding="utf-8"))
     verdicts = pd.DataFrame(audit["verdicts"], columns=["rule", "passed", "detail"])
+    told = (audit["deduction"] or {}).get("exposed_changes", 0)
     return StepReport(
+        warnings=[
+            f"linear programming over all releases bounds {told} true changes to fewer than k persons; the audit says so"
+        ]
+        if told
+        else [],
         rows=json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["rows"],
         figures={
             "release": run.release,
