@@ -53,11 +53,8 @@ def publish(run: Run) -> StepReport:
     verdicts = pd.DataFrame(audit["verdicts"], columns=["rule", "passed", "detail"])
     told = (audit["deduction"] or {}).get("exposed_changes", 0)
     return StepReport(
-        warnings=[
-            f"linear programming over all releases bounds {told} true changes to fewer than k persons; the audit says so"
-        ]
-        if told
-        else [],
+        warnings=[f"readers of all releases can bound {told} changes to fewer than k persons; see the audit"]
+        * bool(told),
         rows=json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["rows"],
         figures={
             "release": run.release,
