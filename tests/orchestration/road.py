@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 import pyarrow.parquet as pq
 
+from pipeline.disclosure.facts import ReleaseFacts
+from pipeline.disclosure.ledger import CELLS
 from pipeline.home import Home, Landing
 from pipeline.orchestration.reports import tables_of
 from pipeline.run import Run, StepReport
@@ -46,6 +48,11 @@ def writes_empty_tables(step: str) -> Callable[[Run], StepReport]:
             pq.write_table(
                 tables_of("outcomes")[0].schema.empty_table(), run.home.artefact(run.release, step, "impact")
             )
+        if step == "anonymise":
+            ReleaseFacts(inputs={}, key_id="v1:test", seeds={}).save(
+                run.home.artefact(run.release, step, "facts", "json")
+            )
+            pq.write_table(CELLS.empty_table(), run.home.artefact(run.release, step, "ledger_cells"))
         if step == "publish":
             run.home.release(run.release).mkdir(parents=True, exist_ok=True)
         return StepReport(

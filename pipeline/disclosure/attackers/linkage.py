@@ -140,7 +140,8 @@ def with_tables(
 ) -> Attack | None:
     """Subtract the rows of a stratum from the persons that `impact` says are behind its effect, arm by arm.
 
-    Everyone in the microdata is behind the effect, which also has those of quarters that are not complete yet. The
+    Everyone in the microdata is behind the effect, which also has those of quarters that are not complete yet. No rule
+    stands against it where these are few: the audit tells how often it succeeds, and has no limit for it. The
     attacker claims a difference that is surely of 1 to k-1 persons, rounding and hierarchies known; he takes a figure
     that stands from an earlier release for a new one, so that only a claim that exact figures bear out is a success.
 
@@ -178,7 +179,7 @@ def with_tables(
         CRITERION, "Retrancher les lignes des microdonnées des effectifs de la table des effets, strate par strate, "
         "pour isoler moins de k personnes", len(claimed),
         sum(claim and exact.get(group, True) for group, claim in claimed.items()),
-        control=sum(exact.values()) / len(exact) if exact else None, limit=0.0,
+        control=sum(exact.values()) / len(exact) if exact else None,
     )  # fmt: skip
 
 
