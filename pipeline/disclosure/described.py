@@ -401,17 +401,15 @@ def situations(raw: pd.DataFrame, k: int) -> CountTable:
     total = raw.groupby(["stage", "dimension"])["n"].transform("sum")
     keys = _keys("situations")
     empty = _empty(raw, keys, (raw["n"] > 0) | (raw["n_initial"] > 0))
-    # One cell for the total, in one row: held in some rows and not in others it would be two figures.
-    wholes = {key: link.total[0] for link in _total_of_shares(raw, empty) for key, _ in link.parts}
-    listed = raw[list(keys)].astype(str).itertuples(index=False, name=None)
-    first = np.array([wholes.get(key) == key for key in listed], np.bool_)
-    raw = raw.assign(total=total.where(first), whole=_whole(total, total < 0, k))
+    # All rows take the total of one: held in some rows and not in others it would be two figures.
+    denominators = {key: link.total[0] for link in _total_of_shares(raw, empty) for key, _ in link.parts}
+    raw = raw.assign(total=total, whole=_whole(total, total < 0, k))
     return CountTable(
         "situations", _frame("situations", raw, helpers=("total", "whole")), keys,
         (Measure("n", share_of="whole"), Measure("n_initial", share_of="whole"), Measure("total")),
         margins=(Margin(("modality",), None, measures=("n", "n_initial")),),
         links=tuple(_total_of_shares(raw, empty)), empty=empty,
-        rates={"share": ("n", "total")}, wholes=wholes, helpers=("total", "whole"),
+        rates={"share": ("n", "total")}, denominators=denominators, helpers=("total", "whole"),
     )  # fmt: skip
 
 

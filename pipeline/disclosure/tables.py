@@ -132,9 +132,9 @@ class CountTable:
         dependents: other value column -> measures it rests on; empty where any of them is masked.
         rates: value column -> (numerator, denominator) columns; computed from the counts that are published, and
             empty where either is masked.
-        wholes: key of a row -> key of the row that has the denominator of its rates: where that is a measure, its own;
-            elsewhere the numerator there; rows that are not listed
+        wholes: key of a row -> key of the row whose numerator is the denominator of its rates; rows that are not listed
             use the denominator's column.
+        denominators: key of a row -> key of the row whose denominator's column it uses; rows not listed use their own.
         behind: columns that count the persons behind every figure of a row. From one release to the next the figures of
             a row then move together or not at all. Empty = each figure by the measures it rests on.
         labels: label column -> the value column it goes with: shown only beside that figure as this release makes it.
@@ -160,6 +160,7 @@ class CountTable:
     dependents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rates: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     wholes: Mapping[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+    denominators: Mapping[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
     behind: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     empty: frozenset[tuple[str, ...]] = frozenset()
@@ -257,10 +258,10 @@ def rates_of(table: CountTable, counts: Mapping[str, npt.NDArray[np.float64]]) -
     keys = list(frame.itertuples(index=False, name=None))
     place = {key: row for row, key in enumerate(keys)}
     whole = np.array([place[table.wholes[key]] if key in table.wholes else -1 for key in keys], np.int64)
-    found, measured = {}, {measure.column for measure in table.measures}
+    below = np.array([place.get(table.denominators.get(key, key), row) for key, row in place.items()], np.int64)
+    found = {}
     for name, (top, bottom) in table.rates.items():
-        elsewhere = counts[bottom if bottom in measured else top][whole]
-        under = np.where(whole >= 0, elsewhere, counts[bottom])
+        under = np.where(whole >= 0, counts[top][whole], counts[bottom][below])
         with np.errstate(divide="ignore", invalid="ignore"):
             found[name] = np.where(under > 0, counts[top] / under, np.nan)
     return found
