@@ -269,6 +269,8 @@ def _until_wide(system: System, start: Flags, masked: Flags, k: int, base: int) 
     asked = start.copy()
     while (close := too_close(system, masked, k, base)).any():
         more = _widening(system, masked, close)
+        if not len(more) and system.known.any():
+            break  # readers have seen all that is left; the release's own audit judges what they make of it
         if not len(more):
             names = sorted({system.name(int(cell))[0] for cell in np.flatnonzero(close)})
             raise DisclosureError(f"{', '.join(names)}: a masked cell is told too closely whatever else is masked")
@@ -282,11 +284,12 @@ def _widening(system: System, masked: Flags, close: Flags) -> Ints:
 
     Counts in one sum are told closely together, and for one reason: a group gets one cell, the next of the sum that
     holds most of its counts. Where every cell of the sums around is masked already, what tells the counts lies further:
-    the sums of those cells are looked at, ring after ring. None is left when nothing more can be masked.
+    the sums of those cells are looked at, ring after ring. What readers have seen before is not masked for this: they
+    keep it. None is left when nothing more can be masked.
     """
     sums, free = (
         len(system.labels),
-        np.flatnonzero(~masked[system.cell] & ~system.told[system.cell] & ~system.complement[system.cell]),
+        np.flatnonzero(~(masked | system.told | system.complement | system.known)[system.cell]),
     )
     open_sums = np.zeros(sums, np.bool_)
     open_sums[system.sum_of[free]] = True
