@@ -48,10 +48,10 @@ run: $(STAMP) $(TERRITORY)/truth.json  ## simulate a territory, make a release f
 	@echo "  the graph            make ui"
 
 test: $(STAMP)  ## the whole test suite
-	@$(BIN)/python -m pytest --durations=10
+	@$(BIN)/python -m pytest -n auto --dist loadfile --durations=10
 
 test-fast: $(STAMP)  ## without the long tests: a few minutes
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 
 ui: $(STAMP)  ## the Dagster UI on the simulated territory
 	@$(BIN)/pdp ui --home $(HOME_DIR) --landing $(LANDING)
