@@ -85,7 +85,6 @@ def _grids(platforms: list[str], listed: list[str], protocol: Protocol) -> dict[
     dimensions |= {
         f"diagnosis_{part}": [*_codes(codes.DIAGNOSIS), "not_given"] for part in ("administrative", "social", "medical")
     }
-    closed = [code for code in _codes(codes.EXIT) if code != "ongoing"]
     stages = [code for code in _codes(codes.REPORT_STAGE) if code != "intermediate"]
     return {
         "participant_profile": pd.DataFrame(
@@ -100,7 +99,7 @@ def _grids(platforms: list[str], listed: list[str], protocol: Protocol) -> dict[
             ],
             ignore_index=True,
         ),
-        "exits": _product(exit=[*closed, ALL], leave_risk=[*_codes(codes.LEAVE_RISK), ALL]),
+        "exits": _product(exit=[*_codes(codes.EXIT), ALL], leave_risk=[*_codes(codes.LEAVE_RISK), ALL]),
         "situations": pd.DataFrame(
             [(s, d, m) for s in stages for d, held in dimensions.items() for m in held],
             columns=["stage", "dimension", "modality"],
@@ -117,9 +116,15 @@ def _product(**columns: list[str]) -> pd.DataFrame:
 
 
 def _completed(frame: pd.DataFrame, grid: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the grid in order, counts of persons 0 where the table has none."""
+    """The rows of the grid in order, counts of persons 0 where the table has none.
+
+    Raises:
+        ValueError: a row of the table is not in the grid: its persons would be in the totals alone.
+    """
     keys = list(grid.columns)
-    whole = grid.merge(frame, on=keys, how="left")
+    whole = grid.merge(frame, on=keys, how="left", indicator=True)
+    if (whole.pop("_merge") == "both").sum() != len(frame):
+        raise ValueError(f"a table of activity has rows outside its closed lists of {', '.join(keys)}")
     counts = [name for name in ("n", "n_initial", "n_cost") if name in whole]
     whole[counts] = whole[counts].fillna(0).astype("int64")
     return whole.sort_values(keys, ignore_index=True)
