@@ -11,13 +11,15 @@ k - 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from scipy import sparse
 
 from pipeline.disclosure.bounds import Flags, Floats, Progress, bounds, within_few
+from pipeline.disclosure.facts import Sums
 from pipeline.disclosure.system import Cell, Equality, System, system_of
 from pipeline.disclosure.tables import PROMISED, CountTable
 
@@ -72,6 +74,14 @@ class Reading:
         hidden = system.absent & (system.complement | (reason != ""))
         self._hide(hidden, hidden & ~system.complement & np.isin(reason, PROMISED))
         self._add_totals(*_totals_of_shares(system, self.without, base, k))
+
+    @classmethod
+    def of_release(
+        cls, tables: Mapping[str, pa.Table], sums: Mapping[str, Sums], between: Iterable[Equality], k: int, base: int
+    ) -> Reading:
+        """The published tables of a release, with the sums that its manifest declares."""
+        declared = [each.count_table(name, tables[name]) for name, each in sorted(sums.items()) if each.measures]
+        return cls(declared, between, k, base)
 
     @classmethod
     def before(cls, system: System, masked: Flags, k: int, base: int) -> Reading:
@@ -288,8 +298,12 @@ def deduce_changes(now: Reading, before: Reading) -> Changes:
         now: the later release.
         before: an earlier one.
     """
-    k, theirs = now.k, before.system.number
-    pairs = [(mine, theirs[name]) for name, mine in now.system.number.items() if name in theirs]
+    k, theirs, others = now.k, before.system.number, _other_members(now, before)
+    pairs = [
+        (mine, theirs[name])
+        for name, mine in now.system.number.items()
+        if name in theirs and (name[0], name[1]) not in others
+    ]
     both = np.array([(m, t) for m, t in pairs if now.whole[m] and before.whole[t]], np.int64).reshape(-1, 2)
     mine, other = both[:, 0], both[:, 1]
     matrix = _common_sums(now, before, mine, other)
@@ -317,6 +331,16 @@ def deduce_changes(now: Reading, before: Reading) -> Changes:
         ),
         open=int((found.possible & ~exposed & ~many).sum()),
     )
+
+
+def _other_members(now: Reading, before: Reading) -> set[tuple[str, tuple[str, ...]]]:
+    """(table, key) of the rows that tell others together than they did: under the same name, another group."""
+    first, second = (
+        {(block.table.name, key): members for block in reading.system.blocks
+         for key, members in block.table.pooled.items()}
+        for reading in (now, before)
+    )  # fmt: skip
+    return {name for name, members in first.items() if second.get(name, members) != members}
 
 
 def _common_sums(now: Reading, before: Reading, mine: np.ndarray, other: np.ndarray) -> sparse.csr_array:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +26,14 @@ from pipeline.disclosure.tables import CountTable, Flags, Pool
 POOLED = "pooled"
 """Reason, in the ledger, of a masked cell that is told with others."""
 Key = tuple[str, ...]
+
+
+_DIGEST = re.compile(r':[0-9a-f]{12}(?=")')
+
+
+def as_published(counts: Mapping[tuple[str, str, str], int]) -> dict[tuple[str, str, str], int]:
+    """Counts by cell of the ledger, those of rows told together under the names they are published by as well."""
+    return {(table, _DIGEST.sub("", key), measure): n for (table, key, measure), n in counts.items()} | dict(counts)
 
 
 @dataclass(frozen=True)

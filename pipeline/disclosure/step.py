@@ -20,11 +20,12 @@ import pyarrow.parquet as pq
 from pipeline import database
 from pipeline.deliveries.intake import Intake
 from pipeline.deliveries.step import STEP as INGEST
-from pipeline.disclosure import described, ledger, measured, persons, successive
+from pipeline.disclosure import described, ledger, measured, persons, pools, successive
 from pipeline.disclosure.attackers import gather
 from pipeline.disclosure.between import equalities
 from pipeline.disclosure.described import GENERATED
 from pipeline.disclosure.facts import Attack, Between, Fidelity, Microdata, ReleaseFacts, Sums
+from pipeline.disclosure.kept import reading_of
 from pipeline.disclosure.system import Cell, holding
 from pipeline.disclosure.tables import CountTable, Rules
 from pipeline.disclosure.verify import verify
@@ -83,6 +84,8 @@ def anonymise(run: Run) -> StepReport:
     made = successive.publish_all(
         [*counted, described.uptake(_gathered(run)["uptake"])], previous, rules, base=rule.rounding_base,
         equalities=tied, history=history,
+        # A release that is no longer published is known by its cells alone.
+        kept={m: reading_of(home.release(m)) for m in earlier if home.release(m).is_dir()},
     )  # fmt: skip
     *tables, uptake = made
     run.progress("protecting tables", 1, 1)
@@ -154,10 +157,14 @@ def rules_of(protocol: Protocol) -> Rules:
 
 
 def moved_by_few(run: Run, since: str, cells: Iterable[Cell]) -> bool:
-    """Whether these cells of the release about to be published truly moved by 1 to k-1 persons since an earlier one."""
+    """Whether these cells of the release about to be published truly moved by 1 to k-1 persons since an earlier one.
+
+    Rows that are told together are named as they are published.
+    """
     now = pq.read_table(run.home.artefact(run.release, STEP, PENDING))
     then = ledger.release_cells(run.home.ledger, since)
-    return measured.is_few(cells, measured.counted(now), measured.counted(then), run.protocol.disclosure.k)
+    first, second = (pools.as_published(measured.counted(cells)) for cells in (now, then))
+    return measured.is_few(cells, first, second, run.protocol.disclosure.k)
 
 
 def _refuse_gaps(home: Home, release: str) -> None:

@@ -10,13 +10,15 @@ A cell is decided in this order, over the system of all tables:
    to k-1 persons, none of them moves, to a fixed point;
 4. readers who keep every release and bound masked cells by the sums (`disclosure.readers`) try the result: where they
    rightly bound a group under k, cells around it keep their earlier value or are masked, and step 1 starts again;
-5. rates are computed again from the counts that are shown.
+5. rates are computed again from the counts that are shown;
+6. readers who keep every release try the tables with linear programmes too (`deduction.deduce_changes`): where they
+   rightly bound a change under k, step 4 is taken for it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,13 +27,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.disclosure import ledger
+from pipeline.disclosure.deduction import Reading, deduce_changes
+from pipeline.disclosure.facts import Between, Sums
 from pipeline.disclosure.ledger import Matched
 from pipeline.disclosure.measured import Release
 from pipeline.disclosure.pools import POOLED, told_together
 from pipeline.disclosure.readers import Found, Readers, Seen
 from pipeline.disclosure.suppression import protect_all
 from pipeline.disclosure.system import Equality, Floats, Ints, System, system_of
-from pipeline.disclosure.tables import CountTable, Flags, Rules, rates_of
+from pipeline.disclosure.tables import CountTable, Flags, Protected, Rules, rates_of
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ def publish_all(
     base: int,
     equalities: Sequence[Equality] = (),
     history: Sequence[Release] = (),
+    kept: Mapping[str, Reading] | None = None,
 ) -> list[Publication]:
     """Protect the tables of a release, together, against readers who keep the earlier ones.
 
@@ -86,6 +91,7 @@ def publish_all(
         base: rounding base.
         equalities: the sums between the tables that hold.
         history: cells of each earlier release, oldest first, for the attacker.
+        kept: earlier release -> its published tables, as its readers kept them.
 
     Returns:
         The tables to publish, in order.
@@ -101,27 +107,49 @@ def publish_all(
         for table, kept, known, persons in zip(tables, before.kept, before.known, before.persons, strict=True)
     ]
     before = _Remembered.of(tables, previous, rules.k)
-    kept = [flags | _members(table) for table, flags in zip(tables, before.kept, strict=True)]
+    masked = [flags | _members(table) for table, flags in zip(tables, before.kept, strict=True)]
     trial = _Trial(tables, previous, rules.k, base, equalities, history)
     while True:
         protected = protect_all(
-            tables, rules, equalities=equalities, base=base, kept=kept, known=before.known, persons=before.persons
+            tables, rules, equalities=equalities, base=base, kept=masked, known=before.known, persons=before.persons
         )
         cells = [ledger.cells_of(table, made) for table, made in zip(tables, protected, strict=True)]
-        decided, more = trial.decide(pa.concat_tables([ledger.CELLS.empty_table(), *cells]))
+        whole = pa.concat_tables([ledger.CELLS.empty_table(), *cells])
+        while True:
+            decided, more = trial.decide(whole)
+            if any(flags.any() for flags in more):
+                break
+            published = [
+                _publication(table, made, mine, previous)
+                for table, made, mine in zip(tables, protected, _by_table(decided, cells), strict=True)
+            ]
+            claims = trial.programmed(published, decided, kept or {})
+            if not claims:
+                return published
+            if not trial.hold_around(claims, decided):
+                more = trial.to_mask(claims, decided)
+                break
         if not any(flags.any() for flags in more):
-            break
-        kept = [flags | others for flags, others in zip(kept, more, strict=True)]
-    published, start = [], 0
-    for table, made, current in zip(tables, protected, cells, strict=True):
-        mine = _without_newcomers(table, decided.slice(start, len(current)), previous)
+            return published  # nothing is left to hold or mask: such a release is not published
+        masked = [flags | others for flags, others in zip(masked, more, strict=True)]
+
+
+def _by_table(decided: pa.Table, cells: Sequence[pa.Table]) -> Iterator[pa.Table]:
+    """The decided cells of each table, which follow one another."""
+    start = 0
+    for current in cells:
+        yield decided.slice(start, len(current))
         start += len(current)
-        final = _with_labels(table, ledger.with_cells(made.table, table.keys, mine), mine)
-        final, rates = _with_rates(table, final, mine, made.counts)
-        held = pc.sum(pc.and_(pc.equal(mine["reason"], "increment"), pc.invert(mine["masked"]))).as_py() or 0
-        mine = _named_pooled(table, pa.concat_tables([mine, rates]))
-        published.append(Publication(_written(table, final), mine, made.log, held, table))
-    return published
+
+
+def _publication(table: CountTable, made: Protected, decided: pa.Table, previous: pa.Table) -> Publication:
+    """A table as its cells were decided, its rates from the counts that it shows."""
+    mine = _without_newcomers(table, decided, previous)
+    final = _with_labels(table, ledger.with_cells(made.table, table.keys, mine), mine)
+    final, rates = _with_rates(table, final, mine, made.counts)
+    held = pc.sum(pc.and_(pc.equal(mine["reason"], "increment"), pc.invert(mine["masked"]))).as_py() or 0
+    mine = _named_pooled(table, pa.concat_tables([mine, rates]))
+    return Publication(_written(table, final), mine, made.log, held, table)
 
 
 def _without_newcomers(table: CountTable, cells: pa.Table, previous: pa.Table) -> pa.Table:
@@ -183,8 +211,12 @@ class _Trial:
         self.tables, self.previous, self.k, self.base = tables, previous, k, base
         self.system = system_of(tables, equalities, k=k)
         self.readers = Readers(self.system, k)
+        self.equalities = equalities
+        of = {table.name: table for table in tables}
+        # The cells as they are published: rows told together without the digest of who is in them.
+        self.named = {(t, of[t].published_key(key), m): number for (t, key, m), number in self.system.number.items()}
         self.names = _written_names(self.system)
-        self.earlier = [self._then(cells) for _, cells in history]
+        self.earlier = {month: self._then(cells) for month, cells in history}
         self.placed = False
 
     def decide(self, current: pa.Table) -> tuple[pa.Table, list[Flags]]:
@@ -198,18 +230,42 @@ class _Trial:
         """
         if not self.placed:
             self._place(current)
-        found = ledger.matched(current, self.previous)
+        self.found = found = ledger.matched(current, self.previous)
         while True:
             decided = ledger.apply_increment_rule(current, self.previous, self.k, self.hold)
             told = self._told(decided, found)
             if told.any():
                 self.hold |= told
                 continue
-            claims = self.readers.true_claims(self._seen(decided), self.earlier)
-            more = self._around_changes(claims, decided, found)
-            if not more.any():
-                return decided, self.system.by_table(self._to_mask(claims, decided))
-            self.hold |= more
+            claims = self.readers.true_claims(self._seen(decided), list(self.earlier.values()))
+            if not self.hold_around(claims, decided):
+                return decided, self.to_mask(claims, decided)
+
+    def programmed(
+        self, published: Sequence[Publication], decided: pa.Table, kept: Mapping[str, Reading]
+    ) -> list[Found]:
+        """Changes that readers rightly bound to 1 to k-1 persons by linear programmes over the published tables.
+
+        Args:
+            published: the tables.
+            decided: their cells.
+            kept: earlier release -> its published tables, of releases of the history.
+        """
+        if not kept:
+            return []
+        tables = {each.truth.name: each.table for each in published}
+        truths = [each.truth for each in published]
+        between = [each.equality for each in Between.of(self.equalities, truths)]
+        sums = {truth.name: Sums.of(truth) for truth in truths}
+        now, reading = self._seen(decided), Reading.of_release(tables, sums, between, self.k, self.base)
+        claims = []
+        for month, then in kept.items():
+            for cells in deduce_changes(reading, then).exposed:
+                numbers = np.array([self.named.get(cell, -1) for cell in cells])
+                moved = np.abs((now.true[numbers] - self.earlier[month].true[numbers]).sum())
+                if (numbers >= 0).all() and 0 < moved < self.k:
+                    claims.append(Found(numbers, True))
+        return claims
 
     def _place(self, current: pa.Table) -> None:
         """Where each cell of the ledger stands, which does not depend on what is masked."""
@@ -299,24 +355,32 @@ class _Trial:
         hold = hold | (whole_rows[self.row] & self.moves_by_row)
         return np.asarray(hold & found.shown & ~decided["masked"].to_numpy() & ~self._held(decided))
 
-    def _around_changes(self, claims: Sequence[Found], decided: pa.Table, found: Matched) -> Flags:
-        """Rows around a true claim on a change whose earlier value can stand."""
+    def hold_around(self, claims: Sequence[Found], decided: pa.Table) -> bool:
+        """Hold the cells around true claims on a change whose earlier value can stand; False where there is none."""
         cells = np.zeros(self.system.size, np.bool_)
         for claim in claims:
             if claim.change:
                 cells[self.readers.around(claim.cells)] = True
-        return self._holdable(self._at_rows(cells), decided, found) & ~self.hold
+        more = self._holdable(self._at_rows(cells), decided, self.found) & ~self.hold
+        self.hold |= more
+        return bool(more.any())
 
-    def _to_mask(self, claims: Sequence[Found], decided: pa.Table) -> Flags:
-        """For each true claim, the shown cell around it with the fewest persons."""
+    def to_mask(self, claims: Sequence[Found], decided: pa.Table) -> list[Flags]:
+        """For each true claim, the shown cell with the fewest persons around it, or around those, and so on.
+
+        Returns:
+            Per table bool `(measures, rows)`; all False where no cell is shown in any sum that leads there.
+        """
         masked = self._where(decided["masked"].to_numpy(), True)
         found = np.zeros(self.system.size, np.bool_)
         for claim in claims:
             near = self.readers.around(claim.cells)
+            while masked[near].all() and len(farther := self.readers.around(near)) > len(near):
+                near = farther
             shown = near[~masked[near]]
             if len(shown):
                 found[shown[np.lexsort((self.system.place[shown], self.system.persons[shown]))[0]]] = True
-        return found
+        return self.system.by_table(found)
 
 
 def _written_names(system: System) -> pa.Array:

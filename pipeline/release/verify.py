@@ -23,6 +23,7 @@ from pipeline.disclosure import verify as microdata_verify
 from pipeline.disclosure.bounds import Progress
 from pipeline.disclosure.deduction import Reading, deduce, deduce_changes
 from pipeline.disclosure.facts import Between, Deduction, Fidelity, Sums
+from pipeline.disclosure.kept import reading_of
 from pipeline.disclosure.suppression import recoverable_all
 from pipeline.disclosure.system import Cell, Equality
 from pipeline.disclosure.tables import CountTable
@@ -415,13 +416,13 @@ def _declared(tables: Tables, parameters: Parameters) -> list[CountTable]:
 
 
 def _reading(tables: Tables, parameters: Parameters) -> Reading:
-    return Reading(_declared(tables, parameters), parameters.between, parameters.k, parameters.rounding_base)
+    return Reading.of_release(tables, parameters.sums, parameters.between, parameters.k, parameters.rounding_base)
 
 
 def deduction(
     tables: Tables,
     parameters: Parameters,
-    kept: Sequence[Path],
+    kept: Mapping[str, Path],
     holds: Callable[[str, Sequence[Cell]], bool],
 ) -> Deduction:
     """What a reader deduces of masked counts, and of changes since the releases he kept.
@@ -429,17 +430,15 @@ def deduction(
     Args:
         tables: of the release.
         parameters: of its manifest.
-        kept: folders of earlier releases.
+        kept: earlier release -> its folder.
         holds: whether cells truly moved by 1 to k-1 persons since a release. The reader takes a figure that repeats an
             earlier one to be k-1 persons off at most; it can be more, where the row moved as a whole, and he is wrong.
     """
     now = _reading(tables, parameters)
     found, changes, exposed = deduce(now), [], 0
-    for folder in kept:
-        manifest = Parameters.of(json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
-        then = {name: pq.read_table(folder / "tables" / f"{name}.parquet", partitioning=None) for name in manifest.sums}
-        changes.append(deduce_changes(now, _reading(then, manifest)))
-        exposed += sum(holds(manifest.release, cells) for cells in changes[-1].exposed)
+    for month, folder in kept.items():
+        changes.append(deduce_changes(now, reading_of(folder)))
+        exposed += sum(holds(month, cells) for cells in changes[-1].exposed)
     return Deduction(
         counts=found.counts, groups=found.groups, exact=found.exact, certified=found.certified, open=found.open,
         contradicted=found.contradicted, exposed=len(found.exposed), narrowest=found.narrowest,

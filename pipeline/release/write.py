@@ -54,8 +54,8 @@ def write_release(run: Run, tables: Mapping[str, pa.Table], facts: ReleaseFacts)
 
     Raises:
         ReleaseError: the month is older than the newest one and was never published; a table is missing, unknown or
-            does not hold its declared columns; the release fails its own audit; or the month was published with other
-            tables.
+            does not hold its declared columns; the release fails its own audit; readers who kept the earlier ones would
+            bound a change to fewer than k persons; or the month was published with other tables.
     """
     home, release = run.home, run.release
     refuse_out_of_order(home.releases(), release)
@@ -158,7 +158,14 @@ def _fill(folder: Path, run: Run, tables: dict[str, pa.Table], facts: ReleaseFac
     manifest = _manifest(run, tables, facts)
     parameters = verify.Parameters.of(manifest)
     verdicts = verify.content(folder, parameters)
-    facts = facts.model_copy(update={"deduction": _deduction(run, tables, parameters)})
+    deduction = _deduction(run, tables, parameters)
+    if deduction.exposed_changes and not run.home.release(run.release).exists():
+        raise ReleaseError(
+            f"release {run.release} is not published: readers of the earlier ones would bound "
+            f"{deduction.exposed_changes} changes to fewer than {parameters.k} persons, "
+            "with nothing left to hold or mask"
+        )
+    facts = facts.model_copy(update={"deduction": deduction})
     identity = synthesis.Identity(
         release=run.release,
         code_version=manifest["code_version"],
@@ -178,7 +185,7 @@ def _fill(folder: Path, run: Run, tables: dict[str, pa.Table], facts: ReleaseFac
 
 def _deduction(run: Run, tables: Mapping[str, pa.Table], parameters: verify.Parameters) -> Deduction:
     """What readers deduce who keep every release."""
-    kept = [run.home.release(month) for month in run.home.releases() if month < run.release]
+    kept = {month: run.home.release(month) for month in run.home.releases() if month < run.release}
     return verify.deduction(tables, parameters, kept, lambda month, cells: moved_by_few(run, month, cells))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from raw_tables import persons, raw_tables
@@ -16,9 +17,11 @@ from test_described import BUILD
 from pipeline.disclosure import described, ledger, successive
 from pipeline.disclosure.attack import Known, attack_newest, unrounded
 from pipeline.disclosure.between import equalities
+from pipeline.disclosure.deduction import Reading, deduce_changes
 from pipeline.disclosure.facts import Between, Sums
 from pipeline.disclosure.ledger import CELLS
-from pipeline.disclosure.measured import differencing
+from pipeline.disclosure.measured import counted, differencing, is_few
+from pipeline.disclosure.pools import as_published
 from pipeline.disclosure.readers import Readers, Seen, unrounded_all
 from pipeline.disclosure.suppression import protect, recoverable, recoverable_all
 from pipeline.disclosure.system import holding, system_of
@@ -168,16 +171,28 @@ def test_five_months_together_bound_no_group_under_k(world, base):
         assert found is None or found.control == 1, (name, found)
 
 
-def together(*months: list[CountTable], base: int = 1) -> list[list[successive.Publication]]:
+def reading(month: list[successive.Publication], base: int) -> Reading:
+    """A release as its readers keep it."""
+    truth = [each.truth for each in month]
+    between = [each.equality for each in Between.of(holding(truth, equalities(truth)), truth)]
+    sums = {table.name: Sums.of(table) for table in truth}
+    return Reading.of_release({each.truth.name: each.table for each in month}, sums, between, K, base)
+
+
+def together(*months: list[CountTable], base: int = 1, programmed: bool = True) -> list[list[successive.Publication]]:
     """Releases of several tables, with the sums between them that hold."""
     made: list[list[successive.Publication]] = []
+    kept: dict[str, Reading] = {}
     history: list[tuple[str, pa.Table]] = []
     previous = CELLS.empty_table()
     for number, tables in enumerate(months, start=1):
         tied = holding(tables, equalities(tables))
         made.append(
-            successive.publish_all(tables, previous, RULES, base=base, equalities=tied, history=history)
-        )  # fmt: skip
+            successive.publish_all(
+                tables, previous, RULES, base=base, equalities=tied, history=history, kept=kept if programmed else None
+            )
+        )
+        kept[f"2024-{number:02d}"] = reading(made[-1], base)
         history.append((f"2024-{number:02d}", pa.concat_tables([each.cells for each in made[-1]])))
         last = {(row["table"], row["key"], row["measure"]): row for _, cells in history for row in cells.to_pylist()}
         previous = pa.Table.from_pylist(list(last.values()), CELLS)
@@ -199,6 +214,28 @@ def test_three_persons_less_are_seen_in_no_table():
         for name in counts:
             fell += pc.sum(pc.and_(pc.is_valid(now.table[name]), pc.less(true[name], K))).as_py()
     assert fell
+
+
+def told_by_programmes(made: list[list[successive.Publication]], base: int) -> int:
+    """Changes between any two releases that linear programmes bound to 1..k-1 persons, and that are of as many."""
+    readings = [reading(month, base) for month in made]
+    true = [as_published(counted(pa.concat_tables([each.cells for each in month]))) for month in made]
+    return sum(
+        is_few(cells, true[later], true[earlier], K)
+        for later, earlier in [(1, 0), (2, 0), (2, 1)]
+        for cells in deduce_changes(readings[later], readings[earlier]).exposed
+    )
+
+
+@pytest.mark.parametrize("base", [1, 5])
+@pytest.mark.parametrize("seed", [0, 2])
+def test_programmes_over_all_tables_and_months_bound_no_change_under_k_unless_left_out(seed, base):
+    everyone = persons(300, seed)
+    worlds = [
+        [BUILD[name](raw) for name, raw in raw_tables(everyone.iloc[:seen]).items()] for seen in (220, 260, 300)
+    ]  # fmt: skip
+    assert told_by_programmes(together(*worlds, base=base), base) == 0
+    assert told_by_programmes(together(*worlds, base=base, programmed=False), base) > 0
 
 
 @settings(max_examples=4, deadline=None, phases=QUICK)

@@ -116,7 +116,7 @@ def test_a_month_never_published_and_older_than_the_newest_is_refused(run):
 
 
 @pytest.mark.parametrize("truly", [True, False])
-def test_the_audit_says_how_many_changes_of_a_few_persons_readers_of_every_release_know(run, monkeypatch, truly):
+def test_a_month_is_not_published_whose_readers_bound_a_change_of_a_few_persons(run, monkeypatch, truly):
     """The figure goes up by one multiple of the base: by 1 to 9 persons, unless the earlier one was held."""
     monkeypatch.setattr("pipeline.release.write.moved_by_few", lambda run, month, cells: truly)
     first = write_release(run, as_tables(example_rows()), example_facts())
@@ -124,16 +124,20 @@ def test_the_audit_says_how_many_changes_of_a_few_persons_readers_of_every_relea
     assert (told["counts"], told["exposed"], told["open"], told["releases"]) == (9 - 1, 0, 0, 0)
     rows = example_rows()
     rows["platform_activity"][0]["referrals"] += 5
-    second = write_release(replace(run, release="2024-07"), as_tables(rows, "2024-07"), example_facts())
-    told = json.loads((second / "audit.json").read_text(encoding="utf-8"))["deduction"]
-    assert (told["exposed_changes"] > 0) == truly
+    july = replace(run, release="2024-07")
+    if truly:
+        with pytest.raises(ReleaseError, match=r"would bound [0-9]+ changes to fewer than 11 persons"):
+            write_release(july, as_tables(rows, "2024-07"), example_facts())
+        assert run.home.releases() == [RELEASE]
+        return
+    write_release(july, as_tables(rows, "2024-07"), example_facts())
     rows["platform_activity"][0]["referrals"] += 25
     for total in rows["platform_activity"]:
         if total["platform_id"] in ("PDP94", "all") and total["quarter"] in ("2023-Q1", "all"):
             total["referrals"] += 30 if total is not rows["platform_activity"][0] else 0
     third = write_release(replace(run, release="2024-08"), as_tables(rows, "2024-08"), example_facts())
     told = json.loads((third / "audit.json").read_text(encoding="utf-8"))["deduction"]
-    assert told["releases"] == 2 and told["changes"] > 0
+    assert told["releases"] == 2 and told["changes"] > 0 and told["exposed_changes"] == 0
 
 
 def test_recomputing_an_older_published_month_leaves_the_newest_as_latest(run):
