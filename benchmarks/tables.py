@@ -7,9 +7,10 @@ margins; tables that count by the same characteristics share theirs, cell by cel
 
     python -m benchmarks.tables --persons 300000 --releases 24
 
-Measured: the secondary suppression of one release over one linear system, the audit by linear programming of every
-masked count (true figures as the start, as the step that publishes has them), the comparison with the releases before,
-and the same audit of a sample of masked counts by two linear programmes each, over the whole system, which is what the
+Each release is published after all those before it, as the step `anonymise` does: secondary suppression over one linear
+system, increment rule, readers of every release. Measured: that; the audit by linear programming of every masked count
+(true figures as the start, as the step that publishes has them); the comparison with each of the releases before; and
+the same audit of a sample of masked counts by two linear programmes each, over the whole system, which is what the
 audit would be without its shortcuts.
 """
 
@@ -21,8 +22,9 @@ import json
 import os
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +33,11 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy import optimize
 
+from pipeline.disclosure import ledger
 from pipeline.disclosure.deduction import Reading, deduce, deduce_changes
-from pipeline.disclosure.suppression import protect_all
-from pipeline.disclosure.system import Equality, system_of
+from pipeline.disclosure.measured import counted
+from pipeline.disclosure.successive import Publication, publish_all
+from pipeline.disclosure.system import Cell, Equality, system_of
 from pipeline.disclosure.tables import CountTable, Margin, Measure, Rules
 
 RESULTS = Path(__file__).parent / "results" / "tables.json"
@@ -42,6 +46,7 @@ REGIONS, PLATFORMS, QUARTERS = 18, 24, 8
 MODALITIES = {"sex": 2, "age": 6, "status": 4, "sector": 10, "cause": 6, "risk": 3, "source": 8}
 ALL = "all"
 Counts = npt.NDArray[np.int64]
+Named = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -197,6 +202,17 @@ def peak() -> float:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2)
 
 
+def hidden(table: CountTable, made: Publication) -> npt.NDArray[np.bool_]:
+    """Bool `(1, rows)`: the counts that are not shown."""
+    return made.table["n"].is_null().to_numpy()[None, :]
+
+
+def moved(now: Mapping[Named, int], then: Mapping[Named, int], cells: Sequence[Cell]) -> npt.NDArray[np.float64]:
+    """By how much cells truly moved."""
+    names = [(table, json.dumps(list(key), ensure_ascii=False), measure) for table, key, measure in cells]
+    return np.array([now[name] - then[name] for name in names], np.float64)
+
+
 def naive(reading: Reading, sample: int, seed: int) -> dict[str, float]:
     """Two linear programmes over the whole system for each of a few masked counts."""
     rng = np.random.default_rng(seed)
@@ -214,27 +230,36 @@ def naive(reading: Reading, sample: int, seed: int) -> dict[str, float]:
 
 def measure(persons: int, departments: int, releases: int, seed: int, base: int, sample: int) -> dict[str, Any]:
     """Every release protected and audited."""
-    earlier: list[Reading] = []
+    kept: dict[str, Reading] = {}
+    history: list[tuple[str, pa.Table]] = []
     load = round(os.getloadavg()[0], 1)
     found: dict[str, Any] = {"persons": persons, "departments": departments, "k": K, "base": base, "seed": seed}
     found |= {"load_before": load, "releases": []}
     for number, known in enumerate(months(persons, departments, releases, seed)):
+        month = f"{2024 + number // 12}-{number % 12 + 1:02d}"
         tables, equalities = tables_of(known)
+        # Every release has the same cells: the last one has the last word on each.
+        previous = history[-1][1] if history else ledger.CELLS.empty_table()
         with Timed() as suppression:
-            made = protect_all(tables, Rules(K, mask_zero=True), equalities=equalities, base=base)
+            made = publish_all(
+                tables, previous, Rules(K, mask_zero=True), base=base, equalities=equalities, history=history, kept=kept
+            )
+        history.append((month, pa.concat_tables([each.cells for each in made])))
         system = system_of(tables, equalities, k=K)
-        masked = system.flat([each.mask.masked for each in made])
-        primary = system.flat([each.mask.primary for each in made])
-        reading = Reading.before(system, masked, K, base)
+        masked = system.flat([hidden(table, each) for table, each in zip(tables, made, strict=True)])
+        primary = np.nan_to_num(system.values) < K
+        reading = Reading.before(system, masked & (system.counter < 0), K, base)
         with Timed() as audit:
             verdict = deduce(reading)
         seen = Reading(
             [replace(t, frame=each.table) for t, each in zip(tables, made, strict=True)], equalities, K, base
-        )  # fmt: skip
+        )
+        exposed = 0
         with Timed() as comparison:
-            changes = [deduce_changes(seen, before) for before in earlier]
-        earlier.append(seen)
-        exposed = sum(len(each.exposed) for each in changes)
+            now = counted(history[-1][1])
+            for (_, cells), before in zip(history, kept.values(), strict=False):
+                exposed += len(deduce_changes(seen, before, moved=partial(moved, now, counted(cells))).exposed)
+        kept[month] = seen
         cell = {"cells": system.size, "sums": len(system.labels), "masked": round(float(masked.mean()), 4)}
         cell |= {"masked_primary": round(float(primary.mean()), 4), **suppression.figures("suppression")}
         cell |= {**audit.figures("audit"), **comparison.figures("comparison"), "changes_exposed": exposed}

@@ -99,7 +99,8 @@ def bounds(
             proven narrower. Infinite: every interval to its ends.
         few: `(cells,)` or one number; of these cells it is asked instead whether the interval lies within 1 to few - 1,
             or within its mirror image below zero (see `within_few`). Infinite: of none.
-        start: `(cells,)`, a solution (the true figures, where the caller has them); ignored if it is not one.
+        start: `(cells,)`, a solution (the true figures, where the caller has them; NaN = not at hand); left aside in
+            components where it is none.
         whole: bool `(cells,)`, cells that are whole numbers; None = all.
         progress: told how far it is.
 
@@ -216,9 +217,7 @@ class _Audit:
         free = (self.low < self.high) & ~self.impossible
         self.point = np.where(free | self.impossible, np.nan, self.low)
         if start is not None:
-            inside = (start >= self.low - SLACK) & (start <= self.high + SLACK)
-            if inside.all() and np.abs(self.matrix @ start).max(initial=0) <= SLACK:
-                self.point = start.astype(np.float64)
+            self._take(free, start)
         alone = free & np.isnan(self.point) & (np.diff(self.columns.indptr) == 0)
         self.point[alone] = self.low[alone]
         for part in np.unique(self.part[free & np.isnan(self.point)]):
@@ -235,6 +234,18 @@ class _Audit:
                 if none or made is not None:
                     break
         self.inner_low, self.inner_high = self.point.copy(), self.point.copy()
+
+    def _take(self, free: Flags, start: Floats) -> None:
+        """Take a given solution, component by component: wherever it is one."""
+        given = np.where(free, start, self.low)
+        outside = ~((given >= self.low - SLACK) & (given <= self.high + SLACK))
+        wrong = np.abs(self.matrix @ np.where(outside, 0.0, given)) > SLACK
+        spoilt = np.zeros(len(self.sizes), np.bool_)
+        spoilt[self.part[outside & free]] = True
+        touched = self.part[self.matrix[np.flatnonzero(wrong)].indices]
+        spoilt[touched[touched >= 0]] = True
+        good = free & ~spoilt[self.part]
+        self.point[good] = given[good]
 
     def _rows_of(self, cells: Ints) -> Ints:
         return np.asarray(np.unique(self.columns[:, cells].indices), np.int64)

@@ -11,7 +11,7 @@ k - 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -278,8 +278,8 @@ class Changes:
     """The verdict on what moved since an earlier release.
 
     Attributes:
-        looked: counts of both releases, and groups of those not shown in both, whose change was bounded.
-        exposed: those that moved, for certain, by 1 to k - 1 persons.
+        looked: counts of both releases, and groups of those not shown in both.
+        exposed: those that moved, for certain, by 1 to k - 1 persons; where the truth is at hand, those that truly did.
         open: those of which neither is proven.
     """
 
@@ -288,7 +288,9 @@ class Changes:
     open: int
 
 
-def deduce_changes(now: Reading, before: Reading) -> Changes:
+def deduce_changes(
+    now: Reading, before: Reading, *, moved: Callable[[Sequence[Cell]], Floats] | None = None
+) -> Changes:
     """Bound by how much every count, and every group of hidden parts of one total, moved since an earlier release.
 
     The reader subtracts the two systems: the changes add up like the counts, wherever a sum holds in both. Of a figure
@@ -297,6 +299,9 @@ def deduce_changes(now: Reading, before: Reading) -> Changes:
     Args:
         now: the later release.
         before: an earlier one.
+        moved: by how much each of these cells truly moved, NaN where that is not known. Who takes a change for one of 1
+            to k - 1 persons that is not (the figure stands from an earlier release) is wrong: true ones alone are
+            bounded.
     """
     k, theirs, others = now.k, before.system.number, _other_members(now, before)
     pairs = [
@@ -318,9 +323,14 @@ def deduce_changes(now: Reading, before: Reading) -> Changes:
     few = float(k)
     low, high = np.concatenate([low, np.full(extra, -np.inf)]), np.concatenate([high, np.full(extra, np.inf)])
     loose = np.concatenate([now.reasoned[mine] | before.reasoned[other], np.zeros(extra, np.bool_)])
-    low, high = _without_contradiction(matrix, low, high, loose, -np.inf, None, None)
-    found = bounds(matrix, low, high, np.ones(len(low), np.bool_), asked=k - 1.0, few=few)
-    exposed = found.possible & within_few(found.outer_low, found.outer_high, few)
+    start, question = None, np.ones(len(low), np.bool_)
+    if moved is not None:
+        alone = moved([now.system.name(int(cell)) for cell in mine])
+        start = np.concatenate([alone, [alone[group].sum() for group in groups]])
+        question = (np.abs(start) > 0) & (np.abs(start) < k)
+    low, high = _without_contradiction(matrix, low, high, loose, -np.inf, start, None)
+    found = bounds(matrix, low, high, question, asked=k - 1.0, few=few, start=start)
+    exposed = question & found.possible & within_few(found.outer_low, found.outer_high, few)
     many = ((found.low <= 0) & (found.high >= 0)) | (found.high >= few) | (found.low <= -few) | found.exact
     many |= found.high - found.low >= k - 1
     return Changes(
@@ -329,7 +339,7 @@ def deduce_changes(now: Reading, before: Reading) -> Changes:
             tuple(now.system.name(int(mine[c])) for c in ([cell] if cell < len(mine) else groups[cell - len(mine)]))
             for cell in np.flatnonzero(exposed)
         ),
-        open=int((found.possible & ~exposed & ~many).sum()),
+        open=int((question & found.possible & ~exposed & ~many).sum()),
     )
 
 

@@ -7,7 +7,7 @@ release is published (`commit`), from files this step leaves aside.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +26,7 @@ from pipeline.disclosure.between import equalities
 from pipeline.disclosure.described import GENERATED
 from pipeline.disclosure.facts import Attack, Between, Fidelity, Microdata, ReleaseFacts, Sums
 from pipeline.disclosure.kept import reading_of
-from pipeline.disclosure.system import Cell, holding
+from pipeline.disclosure.system import Cell, Floats, holding
 from pipeline.disclosure.tables import CountTable, Rules
 from pipeline.disclosure.verify import verify
 from pipeline.effects.analysis import Analysis
@@ -156,15 +156,23 @@ def rules_of(protocol: Protocol) -> Rules:
     return Rules(rule.k, mask_zero=True, dominance=rule.dominance_share, p=rule.p_percent)
 
 
-def moved_by_few(run: Run, since: str, cells: Iterable[Cell]) -> bool:
-    """Whether these cells of the release about to be published truly moved by 1 to k-1 persons since an earlier one.
+def moved_since(run: Run) -> Callable[[str, Sequence[Cell]], Floats]:
+    """By how much cells of the release about to be published truly moved since an earlier one (month, cells).
 
-    Rows that are told together are named as they are published.
+    Rows that are told together are named as they are published. NaN where a release does not know a cell.
     """
-    now = pq.read_table(run.home.artefact(run.release, STEP, PENDING))
-    then = ledger.release_cells(run.home.ledger, since)
-    first, second = (pools.as_published(measured.counted(cells)) for cells in (now, then))
-    return measured.is_few(cells, first, second, run.protocol.disclosure.k)
+
+    def moved(since: str, cells: Sequence[Cell]) -> Floats:
+        now = _true_counts(pq.read_table(run.home.artefact(run.release, STEP, PENDING)))
+        then = _true_counts(ledger.release_cells(run.home.ledger, since))
+        names = [(table, json.dumps(list(key), ensure_ascii=False), measure) for table, key, measure in cells]
+        return np.array([now.get(name, np.nan) - then.get(name, np.nan) for name in names], np.float64)
+
+    return moved
+
+
+def _true_counts(cells: pa.Table) -> dict[tuple[str, str, str], int]:
+    return pools.as_published(measured.counted(cells))
 
 
 def _refuse_gaps(home: Home, release: str) -> None:

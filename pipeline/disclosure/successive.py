@@ -34,7 +34,7 @@ from pipeline.disclosure.measured import Release
 from pipeline.disclosure.pools import POOLED, told_together
 from pipeline.disclosure.readers import Found, Readers, Seen
 from pipeline.disclosure.suppression import protect_all
-from pipeline.disclosure.system import Equality, Floats, Ints, System, system_of
+from pipeline.disclosure.system import Cell, Equality, Floats, Ints, System, system_of
 from pipeline.disclosure.tables import CountTable, Flags, Protected, Rules, rates_of
 
 
@@ -260,11 +260,13 @@ class _Trial:
         now, reading = self._seen(decided), Reading.of_release(tables, sums, between, self.k, self.base)
         claims = []
         for month, then in kept.items():
-            for cells in deduce_changes(reading, then).exposed:
-                numbers = np.array([self.named.get(cell, -1) for cell in cells])
-                moved = np.abs((now.true[numbers] - self.earlier[month].true[numbers]).sum())
-                if (numbers >= 0).all() and 0 < moved < self.k:
-                    claims.append(Found(numbers, True))
+            changes = np.append(now.true - self.earlier[month].true, np.nan)
+
+            def moved(cells: Sequence[Cell], changes: Floats = changes) -> Floats:
+                return changes[[self.named.get(cell, -1) for cell in cells]]
+
+            told = deduce_changes(reading, then, moved=moved).exposed
+            claims += [Found(np.array([self.named[cell] for cell in cells]), True) for cells in told]
         return claims
 
     def _place(self, current: pa.Table) -> None:

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import pyarrow.parquet as pq
 from pipeline import database
 from pipeline.disclosure import persons
 from pipeline.disclosure import verify as microdata_verify
-from pipeline.disclosure.bounds import Progress
+from pipeline.disclosure.bounds import Floats, Progress
 from pipeline.disclosure.deduction import Reading, deduce, deduce_changes
 from pipeline.disclosure.facts import Between, Deduction, Fidelity, Sums
 from pipeline.disclosure.kept import reading_of
@@ -423,7 +424,7 @@ def deduction(
     tables: Tables,
     parameters: Parameters,
     kept: Mapping[str, Path],
-    holds: Callable[[str, Sequence[Cell]], bool],
+    moved: Callable[[str, Sequence[Cell]], Floats],
 ) -> Deduction:
     """What a reader deduces of masked counts, and of changes since the releases he kept.
 
@@ -431,19 +432,17 @@ def deduction(
         tables: of the release.
         parameters: of its manifest.
         kept: earlier release -> its folder.
-        holds: whether cells truly moved by 1 to k-1 persons since a release. The reader takes a figure that repeats an
-            earlier one to be k-1 persons off at most; it can be more, where the row moved as a whole, and he is wrong.
+        moved: by how much cells truly moved since a release. The reader takes a figure that repeats an earlier one to
+            be k-1 persons off at most; it can be more, where the row moved as a whole, and he is wrong.
     """
     now = _reading(tables, parameters)
-    found, changes, exposed = deduce(now), [], 0
-    for month, folder in kept.items():
-        changes.append(deduce_changes(now, reading_of(folder)))
-        exposed += sum(holds(month, cells) for cells in changes[-1].exposed)
+    found = deduce(now)
+    changes = [deduce_changes(now, reading_of(folder), moved=partial(moved, month)) for month, folder in kept.items()]
     return Deduction(
         counts=found.counts, groups=found.groups, exact=found.exact, certified=found.certified, open=found.open,
         contradicted=found.contradicted, exposed=len(found.exposed), narrowest=found.narrowest,
         programmes=found.programmes, releases=len(changes), changes=sum(each.looked for each in changes),
-        exposed_changes=exposed, open_changes=sum(each.open for each in changes),
+        exposed_changes=sum(len(each.exposed) for each in changes), open_changes=sum(each.open for each in changes),
     )  # fmt: skip
 
 

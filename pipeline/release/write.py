@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from pipeline import database
 from pipeline.disclosure.facts import TOLERATED, Deduction, ReleaseFacts
-from pipeline.disclosure.step import moved_by_few
+from pipeline.disclosure.step import moved_since
 from pipeline.release import audit, synthesis, verify
 from pipeline.release.errors import ReleaseError
 from pipeline.release.version import code_version
@@ -186,7 +186,7 @@ def _fill(folder: Path, run: Run, tables: dict[str, pa.Table], facts: ReleaseFac
 def _deduction(run: Run, tables: Mapping[str, pa.Table], parameters: verify.Parameters) -> Deduction:
     """What readers deduce who keep every release."""
     kept = {month: run.home.release(month) for month in run.home.releases() if month < run.release}
-    return verify.deduction(tables, parameters, kept, lambda month, cells: moved_by_few(run, month, cells))
+    return verify.deduction(tables, parameters, kept, moved_since(run))
 
 
 def write_database(path: Path, tables: Mapping[str, pa.Table]) -> None:

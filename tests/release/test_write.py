@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -118,7 +119,8 @@ def test_a_month_never_published_and_older_than_the_newest_is_refused(run):
 @pytest.mark.parametrize("truly", [True, False])
 def test_a_month_is_not_published_whose_readers_bound_a_change_of_a_few_persons(run, monkeypatch, truly):
     """The figure goes up by one multiple of the base: by 1 to 9 persons, unless the earlier one was held."""
-    monkeypatch.setattr("pipeline.release.write.moved_by_few", lambda run, month, cells: truly)
+    by = 3.0 if truly else 300.0
+    monkeypatch.setattr("pipeline.release.write.moved_since", lambda run: lambda month, cells: np.full(len(cells), by))
     first = write_release(run, as_tables(example_rows()), example_facts())
     told = json.loads((first / "audit.json").read_text(encoding="utf-8"))["deduction"]
     assert (told["counts"], told["exposed"], told["open"], told["releases"]) == (9 - 1, 0, 0, 0)
