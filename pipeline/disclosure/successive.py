@@ -35,7 +35,7 @@ from pipeline.disclosure.pools import POOLED, told_together
 from pipeline.disclosure.readers import Found, Readers, Seen
 from pipeline.disclosure.suppression import protect_all
 from pipeline.disclosure.system import Cell, Equality, Floats, Ints, System, system_of
-from pipeline.disclosure.tables import CountTable, Flags, Protected, Rules, rates_of
+from pipeline.disclosure.tables import CountTable, Flags, Protected, Rules, denominators_of, rates_of
 
 
 @dataclass(frozen=True)
@@ -512,11 +512,14 @@ def _with_rates(
     }
     cells = []
     marks = shown.select(["suppressed", "suppression_reason"]).to_pandas()
+    under = denominators_of(table, seen)
     for name, values in rates_of(table, seen).items():
         place = shown.column_names.index(name)
-        # A rate whose denominator is masked would tell it.
-        lost = np.isnan(values) & ~np.isnan(seen[table.rates[name][0]])
-        marks["suppression_reason"] = marks["suppression_reason"].where(~lost | marks["suppressed"], "secondary")
+        # A rate whose denominator is masked would tell it; one above 1 says only that a figure is an earlier one.
+        over = seen[table.rates[name][0]]
+        lost = np.isnan(values) & ~np.isnan(over)
+        reason = np.where(over > under[name], "increment", "secondary")
+        marks["suppression_reason"] = marks["suppression_reason"].where(~lost | marks["suppressed"], reason)
         marks["suppressed"] |= lost
         shown = shown.set_column(place, shown.field(place), pa.array(values, shown.field(place).type, from_pandas=True))
         cells.append(

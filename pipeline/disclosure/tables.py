@@ -244,6 +244,26 @@ def round_counts(counts: npt.NDArray[np.int64], base: int, k: int) -> npt.NDArra
     return np.where((counts <= 0) | (base == 1), counts, np.maximum(nearest, floor))
 
 
+def denominators_of(
+    table: CountTable, counts: Mapping[str, npt.NDArray[np.float64]]
+) -> dict[str, npt.NDArray[np.float64]]:
+    """What each rate is divided by: rate -> count in the order of the rows of the table, NaN where it is masked.
+
+    Args:
+        table: the table.
+        counts: as for `rates_of`.
+    """
+    frame = table.frame.select(list(table.keys)).to_pandas().astype(str)
+    keys = list(frame.itertuples(index=False, name=None))
+    place = {key: row for row, key in enumerate(keys)}
+    whole = np.array([place[table.wholes[key]] if key in table.wholes else -1 for key in keys], np.int64)
+    below = np.array([place.get(table.denominators.get(key, key), row) for key, row in place.items()], np.int64)
+    return {
+        name: np.where(whole >= 0, counts[top][whole], counts[bottom][below])
+        for name, (top, bottom) in table.rates.items()
+    }
+
+
 def rates_of(table: CountTable, counts: Mapping[str, npt.NDArray[np.float64]]) -> dict[str, npt.NDArray[np.float64]]:
     """Rates as any reader would compute them: published numerator over published denominator.
 
@@ -252,16 +272,12 @@ def rates_of(table: CountTable, counts: Mapping[str, npt.NDArray[np.float64]]) -
         counts: numerators and denominators as published, in the order of its rows; NaN where masked.
 
     Returns:
-        Rate -> its values, NaN where either count is masked or the denominator is zero.
+        Rate -> its values, NaN where either count is masked, the denominator is zero, or the numerator is above it: one
+        of them then stands from an earlier release.
     """
-    frame = table.frame.select(list(table.keys)).to_pandas().astype(str)
-    keys = list(frame.itertuples(index=False, name=None))
-    place = {key: row for row, key in enumerate(keys)}
-    whole = np.array([place[table.wholes[key]] if key in table.wholes else -1 for key in keys], np.int64)
-    below = np.array([place.get(table.denominators.get(key, key), row) for key, row in place.items()], np.int64)
     found = {}
-    for name, (top, bottom) in table.rates.items():
-        under = np.where(whole >= 0, counts[top][whole], counts[bottom][below])
+    for name, under in denominators_of(table, counts).items():
+        over = counts[table.rates[name][0]]
         with np.errstate(divide="ignore", invalid="ignore"):
-            found[name] = np.where(under > 0, counts[top] / under, np.nan)
+            found[name] = np.where((under > 0) & (over <= under), over / under, np.nan)
     return found

@@ -22,7 +22,7 @@ from pipeline import database
 from pipeline.disclosure import persons
 from pipeline.disclosure import verify as microdata_verify
 from pipeline.disclosure.bounds import Floats, Progress
-from pipeline.disclosure.deduction import Reading, deduce, deduce_changes
+from pipeline.disclosure.deduction import Deduced, Reading, deduce, deduce_changes
 from pipeline.disclosure.facts import Between, Deduction, Fidelity, Sums
 from pipeline.disclosure.kept import reading_of
 from pipeline.disclosure.suppression import recoverable_all
@@ -146,12 +146,21 @@ def verify(folder: Path, progress: Progress | None = None) -> list[Verdict]:
     ]
 
 
-def content(folder: Path, parameters: Parameters, progress: Progress | None = None) -> list[Verdict]:
-    """The rules on the tables, the database and the descriptor: what can be judged before the documents are written."""
-    return _content(_read(folder), folder, parameters, progress)
+def content(folder: Path, parameters: Parameters, deduced: Deduced | None = None) -> list[Verdict]:
+    """The rules on the tables, the database and the descriptor: what can be judged before the documents are written.
+
+    Args:
+        folder: of the release.
+        parameters: of its manifest.
+        deduced: what can be deduced of the masked counts, where that is at hand.
+    """
+    return _content(_read(folder), folder, parameters, deduced=deduced)
 
 
-def _content(tables: Tables | None, folder: Path, parameters: Parameters, progress: Progress | None) -> list[Verdict]:
+def _content(
+    tables: Tables | None, folder: Path, parameters: Parameters, progress: Progress | None = None, *,
+    deduced: Deduced | None = None,
+) -> list[Verdict]:  # fmt: skip
     if tables is None:
         return [Verdict("tables", False, "a table's Parquet file cannot be read")]
     first = _judge("tables", lambda: _tables(tables, parameters))
@@ -165,7 +174,7 @@ def _content(tables: Tables | None, folder: Path, parameters: Parameters, progre
         _judge("codes", lambda: _codes(tables)),
         _judge("k", lambda: _smallest_count(tables, parameters)),
         _judge("suppression", lambda: _suppression(release)),
-        _judge("subtraction", lambda: _subtraction(tables, parameters, progress)),
+        _judge("subtraction", lambda: _subtraction(tables, parameters, progress, deduced)),
         _judge("rounding", lambda: _rounding(tables, parameters)),
         _judge("sums", lambda: _sums(release, parameters)),
         _judge("figures", lambda: _figures(release, parameters)),
@@ -425,7 +434,7 @@ def deduction(
     parameters: Parameters,
     kept: Mapping[str, Path],
     moved: Callable[[str, Sequence[Cell]], Floats],
-) -> Deduction:
+) -> tuple[Deduced, Deduction]:
     """What a reader deduces of masked counts, and of changes since the releases he kept.
 
     Args:
@@ -434,11 +443,14 @@ def deduction(
         kept: earlier release -> its folder.
         moved: by how much cells truly moved since a release. The reader takes a figure that repeats an earlier one to
             be k-1 persons off at most; it can be more, where the row moved as a whole, and he is wrong.
+
+    Returns:
+        The former in full, and both as the audit tells them.
     """
     now = _reading(tables, parameters)
     found = deduce(now)
     changes = [deduce_changes(now, reading_of(folder), moved=partial(moved, month)) for month, folder in kept.items()]
-    return Deduction(
+    return found, Deduction(
         counts=found.counts, groups=found.groups, exact=found.exact, certified=found.certified, open=found.open,
         contradicted=found.contradicted, exposed=len(found.exposed), narrowest=found.narrowest,
         programmes=found.programmes, releases=len(changes), changes=sum(each.looked for each in changes),
@@ -446,7 +458,7 @@ def deduction(
     )  # fmt: skip
 
 
-def _subtraction(tables: Tables, parameters: Parameters, progress: Progress | None) -> _Seen:
+def _subtraction(tables: Tables, parameters: Parameters, progress: Progress | None, found: Deduced | None) -> _Seen:
     seen = _Seen()
     declared = _declared(tables, parameters)
     if not declared:
@@ -455,7 +467,7 @@ def _subtraction(tables: Tables, parameters: Parameters, progress: Progress | No
     told = set(recoverable_all(declared, parameters.between, k=parameters.k))
     for name, key, measure in sorted(told):
         seen.problems.append(f"{name} ({', '.join(key)}): the masked {measure} can be computed from other cells")
-    found = deduce(_reading(tables, parameters), progress=progress)
+    found = found or deduce(_reading(tables, parameters), progress=progress)
     for cells in found.exposed:
         if not told.issuperset(cells):
             named = " with ".join(f"{name} ({', '.join(key)}) {measure}" for name, key, measure in cells)

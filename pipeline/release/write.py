@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import database
+from pipeline.disclosure.deduction import Deduced
 from pipeline.disclosure.facts import TOLERATED, Deduction, ReleaseFacts
 from pipeline.disclosure.step import moved_since
 from pipeline.release import audit, synthesis, verify
@@ -157,8 +158,8 @@ def _fill(folder: Path, run: Run, tables: dict[str, pa.Table], facts: ReleaseFac
     _write_json(folder / "datapackage.json", descriptor.datapackage(run.release))
     manifest = _manifest(run, tables, facts)
     parameters = verify.Parameters.of(manifest)
-    verdicts = verify.content(folder, parameters)
-    deduction = _deduction(run, tables, parameters)
+    found, deduction = _deduction(run, tables, parameters)
+    verdicts = verify.content(folder, parameters, found)
     if deduction.exposed_changes and not run.home.release(run.release).exists():
         raise ReleaseError(
             f"release {run.release} is not published: readers of the earlier ones would bound "
@@ -183,7 +184,7 @@ def _fill(folder: Path, run: Run, tables: dict[str, pa.Table], facts: ReleaseFac
     _write_json(folder / "manifest.json", manifest)
 
 
-def _deduction(run: Run, tables: Mapping[str, pa.Table], parameters: verify.Parameters) -> Deduction:
+def _deduction(run: Run, tables: Mapping[str, pa.Table], parameters: verify.Parameters) -> tuple[Deduced, Deduction]:
     """What readers deduce who keep every release."""
     kept = {month: run.home.release(month) for month in run.home.releases() if month < run.release}
     return verify.deduction(tables, parameters, kept, moved_since(run))

@@ -133,6 +133,13 @@ def test_a_share_is_that_of_the_counts_shown_with_it():
     assert second.table["share"].to_pylist() == [60 / 201, 80 / 201, 50 / 201, 1.0]
 
 
+def test_a_part_that_outgrew_a_total_that_stands_has_no_share_of_it():
+    _, second = months(sources({"employer": 100, "doctor": 12}), sources({"employer": 119, "doctor": 2}))
+    assert shown(second) == {"all": 112, "doctor": 12, "employer": 119}
+    (row,) = [row for row in second.table.to_pylist() if row["source"] == "employer"]
+    assert (row["share"], row["suppressed"], row["suppression_reason"]) == (None, True, "increment")
+
+
 def test_the_same_month_again_is_the_same():
     start, after = sources({"a": 60, "b": 8, "c": 30}), sources({"a": 75, "b": 13, "c": 30})
     one, other = months(start, after)[1], months(start, after)[1]

@@ -149,6 +149,7 @@ def test_the_audit_says_what_was_measured(world):
     held_to = [attack for attack in attacks if attack["limit"] is not None]
     assert len(held_to) == 5 and all(attack["success"] <= attack["limit"] for attack in held_to)
     assert all(attack["control"] > max(attack["limit"], attack["baseline"] or 0) for attack in held_to)
+    assert audit["deduction"]["releases"] == 2 and audit["deduction"]["exposed_changes"] == 0
     # A payroll that knows the days of leave finds its row: the rules do not stand against it, and the audit says so.
     assert [attack["beyond"] for attack in attacks if attack["success"] > 0.5 and attack["criterion"] == "linkability"]
     assert audit["disappeared"]
@@ -179,11 +180,11 @@ def test_a_month_never_published_is_refused_once_a_newer_one_is_out(world):
     assert world.home.releases() == list(MONTHS)
 
 
-def test_a_second_home_with_the_same_key_makes_the_same_bytes(world):
+def test_a_second_home_with_the_same_key_makes_the_same_bytes_a_first_month_and_one_after_it(world):
     home = Home(world.home.root.parent / "again").prepare()
     shutil.copytree(world.home.keys, home.keys, dirs_exist_ok=True)
     again = World(home, world.landing)
-    for month in MONTHS:
+    for month in MONTHS[:2]:
         again.run(month)
         assert again.bytes(month) == world.bytes(month)
 
