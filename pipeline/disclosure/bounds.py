@@ -37,10 +37,10 @@ Progress = Callable[[int, int], None]
 
 WHOLE_LIMIT = 6_000
 """Largest number of free cells of one programme that has a single cell for its objective."""
-SPREAD_ROUNDS = 100
-"""Programmes that settle many cells at once, at most."""
-WORTHWHILE = 500
-"""Such programmes go on while two in a row settle one cell for this many that they hold."""
+MOST_APART = 16
+"""Programmes that settle many cells at once push every one of them, every second, fourth …, at most every so many."""
+WORTHWHILE = 5_000
+"""They go on while two in a row (up, down) settle one cell for this many that they hold: one by one costs more."""
 NODES = 500
 """Branch-and-bound nodes of one programme in whole numbers, at most."""
 COMPLETE_FIRST = 600
@@ -289,33 +289,43 @@ class _Audit:
         self.progress(total - int(self.unsettled().sum()), total)
 
     def _spread(self, free: Flags) -> None:
-        """Programmes that push all unsettled cells up, then down, each by the width it still lacks and no further."""
-        part, idle = self._components(free), 0
-        for number in range(SPREAD_ROUNDS):
-            left = self.unsettled() & free & np.isfinite(self.asked)
-            if not left.any():
+        """Programmes that push many unsettled cells up, then down, each by the width it still lacks and no further.
+
+        All together first. Cells of one sum compete: where that settles few, every second of them, every fourth.
+        """
+        part, stride = self._components(free), 1
+        while stride <= MOST_APART:
+            held = before = self._left(free)
+            if not len(before):
                 return
-            cells = np.flatnonzero(np.isin(part, part[left]))
-            wanted = np.flatnonzero(left[cells])
-            low, high = self.low[cells], self.high[cells]
-            up = number % 2 == 0
-            # A wanted cell is a rewarded part, up to the width asked, and a part that earns nothing.
-            mine = cells[wanted]
-            if up:
-                reward = np.clip(self.inner_low[mine] + self.asked[mine], low[wanted], high[wanted])
-            else:
-                reward = np.clip(self.inner_high[mine] - self.asked[mine], low[wanted], high[wanted])
-            around = self._block(cells, self._rows_of(cells))
-            x = self._pushed(around, wanted, reward, up)
-            if x is None:
-                return
-            before = int(left.sum())
+            for offset in range(stride):
+                for up in (True, False):
+                    wanted = self._left(free)[offset::stride]
+                    if len(wanted):
+                        held = np.flatnonzero(np.isin(part, part[wanted]))
+                        if not self._push(held, wanted, part, up):
+                            return
+            if len(before) - len(self._left(free)) < max(1, stride * len(held) // WORTHWHILE):
+                stride *= 2
+
+    def _left(self, free: Flags) -> Ints:
+        return np.flatnonzero(self.unsettled() & free & np.isfinite(self.asked))
+
+    def _push(self, cells: Ints, mine: Ints, part: Ints, up: bool) -> bool:
+        """One programme over these components for these unsettled cells; False where it has no answer."""
+        wanted = np.searchsorted(cells, mine)
+        low, high = self.low[mine], self.high[mine]
+        # A wanted cell is a rewarded part, up to the width asked, and a part that earns nothing.
+        if up:
+            reward = np.clip(self.inner_low[mine] + self.asked[mine], low, high)
+        else:
+            reward = np.clip(self.inner_high[mine] - self.asked[mine], low, high)
+        around = self._block(cells, self._rows_of(cells))
+        x = self._pushed(around, wanted, reward, up)
+        if x is not None:
             self._keep_parts(around, x, part)
             self._tell()
-            settled = before - int((self.unsettled() & free).sum())
-            idle = idle + 1 if settled < max(1, len(cells) // WORTHWHILE) else 0
-            if idle == 2:
-                return
+        return x is not None
 
     def _pushed(self, around: _Block, wanted: Ints, reward: Floats, up: bool) -> Floats | None:
         """Solution with as much as can be of the wanted cells at `reward` or beyond."""
