@@ -299,7 +299,7 @@ class Lexicon:
         return known
 
     def _of(self, token: str) -> int:
-        if token.isdigit():
+        if token.isdecimal():
             return Is.DIGITS | Is.LOOK
         folded = fold(token)
         kind = self.words.get(folded, 0)

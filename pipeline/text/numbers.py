@@ -26,8 +26,8 @@ _MAIN = re.compile(
   | (?P<spaced_date>(?:(?<=\d)|(?<=[0-3])\d)[ ](?:0\d|1[0-2])[ ](?:19|20)\d\d(?!\d))
   | (?P<month>(?:(?<=[1-9])|(?<=0)[1-9]|(?<=1)[0-2])[/.](?:19|20)\d\d(?!\d))
   | (?P<short_date>(?<=\d)\d?[ ]?/[ ]?\d{{1,2}}(?![\d/]))
-  | (?P<dotted_date>(?<=\d)\d?\.(?:0\d|1[0-2])(?![\d.]))
-  | (?P<age>(?<=\d)\d{{1,2}}(?=[ ]?ans\b))
+  | (?P<dotted_date>(?<=\d)\d?\.(?:0\d|1[0-2])(?!\d|\.\d))
+  | (?P<age>(?<=\d)\d{{1,2}}[ ]?ans\b)
   | (?P<pairs>(?<=0)[1-9][ .\-]\d\d(?:[ .\-]\d\d)?(?![\d.,]|[ .\-/]\d))
   | (?P<code>(?<=\d)\d{{0,3}}[A-GI-Z]\d{{1,6}}(?![A-Za-z0-9]))
   | (?P<run>(?:(?<=\d)|(?<![A-Za-z]{{2}}))(?:[ .\-/_()\n]{{0,2}}{_O}){{4,60}})
@@ -51,6 +51,19 @@ _CODE = re.compile(
     r"[ ]?(?:(?:patient|dossier|s[eé]jour|de|du|d'|interne|externe|administratif|permanent|\(?ipp\)?|\(?nda\)?|"
     r"s[eé]cu|n°|nº)[ ]?){0,3}[ ]?[:.#=]?[ ]{0,2}"
     r"(?P<code>(?=[a-z\-/.]{0,6}\d)[0-9a-z](?:[\-/.]?[0-9a-z]){2,30})"
+)
+# A reference has a sign between letters and figures (`PRV-2207841`, `SS/68/2023-1197`); so has a number plate.
+_REFERENCE = re.compile(r"(?<![\w.\-/])(?=[A-Z\d\-/_]{0,12}[A-Z])[A-Z\d]{1,8}(?:[\-/_][A-Z\d]{1,12}){1,4}(?![\w\-/])")
+_PLATE = re.compile(r"(?<![\w])[A-HJ-NP-TV-Z]{2}[ \-]?\d{3}[ \-]?[A-HJ-NP-TV-Z]{2}(?!\w)")
+_ARTICLE = re.compile(r"[LRDA]\d{1,4}(?:-\d{1,3}){0,3}")
+_FIGURES = 4
+_BEFORE_RUN = re.compile(r"(?<!\w)(?:[A-Z]{1,4}|\d[A-Z][ ])$")
+_AFTER_RUN = re.compile(r"[ ][A-Z](?![\w'’.])")
+_HANDLE = re.compile(r"[\w\-]{2,30}(?:\.[\w\-]{1,30}){0,3}")
+_NICKNAME = re.compile(r"(?<![\w.@/\-])[a-z]{2,20}[._][a-z]{2,20}[\d_]{1,6}(?![\w@])")
+_GREAT_AGE = re.compile(
+    r"\b(?:quatre[ \-]vingts?[ \-](?:dix|onze|douze|treize|quatorze|quinze|seize)(?:[ \-](?:sept|huit|neuf))?|"
+    r"cent(?:[ \-](?:un|une|deux|trois|quatre|cinq|six|sept|huit|neuf|dix))?)[ ]ans\b"
 )
 _DATE_BEFORE = re.compile(
     r"(?:\b(?:le|du|au|des|les|depuis|d[eè]s|jusqu'au|vers|rdv|date|c\d{1,2}|j\d{1,2})[ :=]{0,3}|[(:])$", re.IGNORECASE
@@ -151,6 +164,11 @@ def find(text: str) -> Iterator[Span]:
             number = re.sub(r"[ \-]", "", match.group()).upper()
             if sum(c.isdigit() for c in number) >= 8:
                 yield Span(match.start(), match.end(), Label.IBAN, 0.99 if iban_is_right(number) else 0.6)
+    for match in _REFERENCE.finditer(text):
+        if sum(c.isdigit() for c in match.group()) >= _FIGURES and not _ARTICLE.fullmatch(match.group()):
+            yield Span(match.start(), match.end(), Label.NUMBER, 0.5)
+    for match in _PLATE.finditer(text):
+        yield Span(match.start(), match.end(), Label.NUMBER, 0.6)
     lowered = text.lower()
     if len(lowered) != len(text):  # a letter whose small form is two characters would shift what follows
         lowered = text
@@ -169,7 +187,12 @@ def _addresses(lowered: str) -> Iterator[Span]:
         if local and host:
             yield Span(local.start(), host.end(), Label.EMAIL, 0.95)
         elif match.group() == "@":
-            yield Span(match.start(), match.end(), Label.EMAIL, 0.3)
+            handle = _HANDLE.match(lowered, match.end())
+            yield Span(match.start(), handle.end() if handle else match.end(), Label.URL, 0.5)
+    for match in _NICKNAME.finditer(lowered):
+        yield Span(match.start(), match.end(), Label.URL, 0.4)
+    for match in _GREAT_AGE.finditer(lowered):
+        yield Span(match.start(), match.end(), Label.AGE, 0.8)
     for match in _LINK.finditer(lowered):
         yield Span(match.start(), match.end(), Label.URL, 0.8)
     for match in _ENDING.finditer(lowered):
@@ -198,7 +221,7 @@ def _judged(text: str, match: re.Match[str]) -> Iterator[Span]:
         if not (start and text[start - 1].isalpha()):
             yield Span(start, end, Label.NUMBER, 0.4)
     elif kind == "age":
-        if int(found) >= 90:
+        if int(digits(found)) >= 90:
             yield Span(start, end, Label.AGE, 0.8)
     else:
         yield from _run(text, start, end)
@@ -233,4 +256,8 @@ def _run(text: str, start: int, end: int) -> Iterator[Span]:
     if ")" in text[start:end] and "(" not in text[start:end] and text[start - 1 : start] == "(":
         start -= 1
     label, score = kind_of_run(number, text[max(0, start - 24) : start])
+    if label is Label.NUMBER:
+        before = _BEFORE_RUN.search(text, max(0, start - 5), start)
+        after = _AFTER_RUN.match(text, end)
+        start, end = before.start() if before else start, after.end() if after else end
     yield Span(start, end, label, score)

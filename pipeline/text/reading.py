@@ -58,10 +58,28 @@ _KEPT_AFTER_CIVILITY = frozenset(
         "juge",
     ]
 )
+_RELATIVES = frozenset(
+    ("pere", "mere", "fils", "fille", "frere", "soeur", "mari", "femme", "epoux", "epouse", "conjoint", "conjointe",
+     "compagnon", "compagne", "oncle", "tante", "cousin", "cousine", "neveu", "niece", "prenom")
+)  # fmt: skip
 _BETWEEN = frozenset(("a", "à", "au", "aux", "et", "en", "y", "sur", "sous"))
 """Particles that join two names more often than they stand inside one."""
 _KIN = frozenset(("fils", "frères", "freres", "cie", "co", "associés", "associes"))
 """End the names of firms (`Paul & fils`)."""
+_BEFORE_FIRM = frozenset(("chez", "employeur"))
+_LEGAL_FORMS = frozenset(("sas", "sasu", "sarl", "eurl", "ets", "scop", "scea", "gaec", "earl", "selarl", "snc"))
+_TRADES = frozenset(
+    ("ambulances", "resto", "restaurant", "bar", "brasserie", "hotel", "auberge", "camping", "pizzeria", "garage",
+     "boulangerie", "boucherie", "salon", "pressing", "scierie", "pharmacie", "taxis", "transports", "jardinerie")
+)  # fmt: skip
+_LONGEST_TRADE = 3
+_NO_FIRM = frozenset(
+    ("patient", "patiente", "patients", "homme", "hommes", "femme", "femmes", "enfant", "enfants", "adulte", "adultes",
+     "sujet", "sujets", "salarie", "salarié", "salariée", "salariés", "assuré", "assurée", "employeur", "particulier",
+     "particuliers", "parents", "specialiste", "spécialiste", "kine", "kiné", "psychologue", "dentiste", "psychiatre",
+     "rhumatologue", "cardiologue", "proches", "amis", "actuel", "actuelle", "prevenu", "informé", "précédent")
+)  # fmt: skip
+"""Whom one is with (`chez`) without a name; what an employer is said to be."""
 _BEFORE_PERSONS = frozenset(["de", "par", "que", "avec", "pour", "chez", "à", "et", "entre", "selon", "contre"])
 _UNITS_AFTER_DIGITS = frozenset(["er", "ere", "eme", "e", "nd", "nde", "h", "g", "m", "l", "j", "s"])
 
@@ -213,8 +231,10 @@ class _Reader:
             return
         if kind & Is.DRUG:
             return
-        if kind & NAME and not kind & (Is.FUNCTION | Is.CAPITALISED):
+        if kind & NAME and (not kind & (Is.FUNCTION | Is.CAPITALISED) or self._beside_a_name(i)):
             self._name(i, kind)
+        elif not kind & Is.FUNCTION and i and fold(self.word[i - 1]) in _RELATIVES and self.r.gap(i) == " ":
+            self.mark(i, Label.PERSON, 0.4)
         elif not kind & READABLE:
             self.mark(i, Label.PERSON, 0.5)
         elif i and self._article(i - 1) and not kind & Is.FUNCTION:
@@ -223,6 +243,13 @@ class _Reader:
             not self.r.opens(i) or self._born(i)
         ):
             self.mark(i, Label.PERSON, 0.35)
+
+    def _beside_a_name(self, i: int) -> bool:
+        """Whether a first name or surname stands next to a token (`Noël Toussaint`): then it is no feast."""
+        for j, gap in ((i - 1, self.r.gap(i)), (i + 1, self.r.gaps[i + 1])):
+            if 0 <= j < self.n and gap == " " and self.kind[j] & CAPITAL and self.kind[j] & (Is.FIRST | Is.SURNAME):
+                return True
+        return False
 
     def _article(self, i: int) -> bool:
         """Whether a token is a capital article inside a sentence: it opens a proper name (`à La Défense`)."""
@@ -315,6 +342,14 @@ class _Reader:
         if kind & Is.CAPS and word in ("ME", "PR", "M") and not (i + 1 < self.n and self.kind[i + 1] & CAPITAL):
             return
         self._run_of_names(i + 1, first_lower=True)
+        j = i + 1
+        if j + 1 < self.n and j not in self.marks and self._two_particles(j) and _CUE_GAP.fullmatch(self.r.gap(j)):
+            self._cover([j, j + 1], 0.85)
+
+    def _two_particles(self, j: int) -> bool:
+        """A name of a capital article and one more capital (`M. Le Du`, `Dr Le Mer`)."""
+        kind, following = self.kind[j], self.kind[j + 1]
+        return bool(kind & Is.PARTICLE and kind & following & Is.TITLE and self.r.gap(j + 1) == " ")
 
     def _run_of_names(self, j: int, *, first_lower: bool) -> None:
         """Cover the name that starts at token j: capitals, particles between them, or one plain word in lower case."""
@@ -354,11 +389,12 @@ class _Reader:
                 return
             elif j == begun or (pending and pending[0] == begun and len(pending) == j - begun):
                 plain = kind & Is.WORD and not kind & NAME
+                doctor = j == begun and fold(self.word[j - 1]) in ("dr", "docteur") and self.word[j].endswith("é")
                 if not first_lower or (
                     plain
                     and (
                         pending
-                        or kind & Is.VERB
+                        or (kind & Is.VERB and not doctor)  # `le dr massé`
                         or self.word[j] in _KEPT_AFTER_CIVILITY
                         or self.word[j].endswith("ment")
                     )
@@ -395,15 +431,31 @@ class _Reader:
         label = Label.FACILITY if self.kind[i] & Is.FACILITY else Label.EMPLOYER
         last, plain = i, 0
         chez = self.word[i] in ("chez", "employeur", "Employeur", "Chez", "service", "Service", "SERVICE")
+        firm = label is Label.EMPLOYER
+        if firm and self._trade_name(i):
+            return
         for j in range(i + 1, min(self.n, i + 1 + _LONGEST_TAIL)):
             gap, kind = self.r.gap(j), self.kind[j]
+            if firm and kind & Is.DIGITS and len(self.word[j]) <= 2 and i < last == j - 1 and gap == " ":
+                last = j  # `chez Métal Déco 39`
+                break
             if not re.fullmatch(r"[ ]?[-' &.:/\"«(]?[ ]?[\"«]?|[ ]?\n|-", gap) or kind & (
                 Is.CIVILITY | Is.DIGITS | Is.STREET
             ):
                 break
             if gap.strip() in (".", ":") and not (gap == "." and kind & CAPITAL) and (j > i + 1 or not self._short(i)):
                 break
-            if kind & CAPITAL:
+            if fold(self.word[j]) in _KIN and last > i and ("&" in gap or self.word[j - 1] == "et"):
+                last = j
+            elif (
+                kind & Is.CAPITALISED
+                and kind & CAPITAL
+                and label is Label.EMPLOYER
+                and i < last == j - 1
+                and gap == " "
+            ):
+                last = j  # `chez Toyal Europe`
+            elif kind & CAPITAL:
                 plain = 0
                 if not (
                     kind & (Is.CAPITALISED | Is.ACRONYM) or (kind & Is.CAPS and kind & READABLE and not kind & NAME)
@@ -417,8 +469,6 @@ class _Reader:
                     break
                 if self.word[j] in ("saint", "sainte", "st", "ste") and j + 1 < self.n:
                     last = j + 1
-            elif self.word[j] in _KIN and last > i and ("&" in gap or self.word[j - 1] == "et"):
-                last = j
             elif kind & Is.FUNCTION or kind & Is.VERB:
                 break
             elif not kind & Is.WORD:
@@ -431,6 +481,42 @@ class _Reader:
         if last > i:
             self._cover(list(range(first, last + 1)), 0.82, label)
             self._fill(first, last, label, 0.82)
+
+    def _trade_name(self, i: int) -> bool:
+        """A firm's name in plain small letters (`chez sas bati rhone`, `resto le lotus d'or`), up to a stop."""
+        cue = fold(self.word[i])
+        if self.kind[i] & CAPITAL and not self.kind[i] & Is.TITLE:
+            return False
+        j = i + 1
+        if j >= self.n or (cue not in _BEFORE_FIRM and cue not in _LEGAL_FORMS and cue not in _TRADES):
+            return False
+        if self.r.gap(j) != " " and not (cue in ("employeur", "etablissement") and _LABEL_GAP.fullmatch(self.r.gap(j))):
+            return False
+        if cue in _TRADES and self.word[j] not in ("le", "la", "les", "l", "du", "des", "de", "aux", "au"):
+            return False
+        words, last = 0, i
+        while j < self.n and j - i <= _LONGEST_TAIL and words < _LONGEST_TRADE:
+            gap, kind, word = self.r.gap(j), self.kind[j], self.word[j]
+            if j > i + 1 and gap not in (" ", "'", "-", " & ", "&"):
+                break
+            if kind & (Is.CIVILITY | Is.DIGITS | Is.NUMERAL | Is.MONTH) or not kind & Is.LOWER:
+                break
+            if kind & Is.VERB and cue not in _LEGAL_FORMS and self.word[j - 1] not in _LEGAL_FORMS:
+                break
+            article = cue in _TRADES and j == i + 1
+            if article or (kind & Is.PARTICLE and not (word in _BETWEEN and word != "aux")):
+                j += 1
+                continue
+            if kind & Is.FUNCTION or (last == i and word in _NO_FIRM):
+                break
+            words, last = words + 1, j
+            j += 1
+        told = last > i and (cue in _LEGAL_FORMS or cue in _BEFORE_FIRM or last > i + 1)
+        if told:
+            first = i + 1 if cue in _BEFORE_FIRM else i
+            self._cover(list(range(first, last + 1)), 0.6, Label.EMPLOYER)
+            self._fill(first, last, Label.EMPLOYER, 0.6)
+        return bool(told)
 
     def _short(self, i: int) -> bool:
         """Whether a token may be an abbreviation, whose point ends no sentence."""
@@ -456,6 +542,8 @@ class _Reader:
         kind = self.kind[i]
         first = self._number_before(i)
         numbered = first < i
+        if self.word[i] in ("lieu", "Lieu") and i + 2 < self.n and self.word[i + 1] == "dit":
+            i, kind, numbered = i + 1, kind | Is.STREET, True
         behind = (i + 1 < self.n and self.kind[i + 1]) or 0
         if self.word[i] in ("r", "R") and not numbered:  # a street behind a number alone
             return
@@ -540,6 +628,8 @@ class _Reader:
         ):
             self.mark(i, Label.POSTCODE, 0.8)
             self._town(i + 1)
+        if size <= 2 and 1 <= int(word) <= 31 and i and fold(self.word[i - 1]) in WEEKDAYS and self.r.gap(i) == " ":
+            self._cover([i - 1, i], 0.6, Label.DATE)
         if size == 4 and 1900 <= int(word) <= 2100 and not _YEAR_UNITS.match(self.r.text, self.r.end[i]):
             self.mark(i, Label.DATE, 0.5)
             self._day_before(i)
@@ -577,7 +667,9 @@ class _Reader:
     def _numeral(self, i: int) -> bool:
         kind = self.kind[i]
         return bool(
-            (kind & Is.DIGITS and len(self.word[i]) <= 4) or kind & Is.NUMERAL or self.word[i] in ("er", "mil", "et")
+            (kind & Is.DIGITS and len(self.word[i]) <= 4)
+            or kind & Is.NUMERAL
+            or self.word[i] in ("er", "ER", "mil", "et")
         )
 
     def _date(self, i: int) -> None:
@@ -613,6 +705,8 @@ class _Reader:
             first -= 1
         self._cover(list(range(first, last + 1)), 0.85, Label.DATE)
         self._fill(first, last, Label.DATE, 0.85)
+        if last == i and self._short(i) and self.r.gaps[i + 1][:1] == ".":  # the point of `16 nov.`
+            self.r.extra.append(Span(self.r.end[i], self.r.end[i] + 1, Label.DATE, 0.5))
 
     def _day_before(self, i: int) -> None:
         """Day and month in other forms before a year (`vingt-six 02 2012`)."""
@@ -701,7 +795,7 @@ class _Reader:
                 and j - i <= 3
                 and j not in marks
                 and self.kind[j] & Is.PARTICLE
-                and self.r.gap(j) in (" ", "-", "'")
+                and (self.r.gap(j) in (" ", "-", "'") or (self.r.gap(j) == ". " and self.kind[j - 1] & Is.SINGLE))
             ):
                 j += 1
             if (
@@ -723,6 +817,14 @@ class _Reader:
             return bool(named and (mine & (CAPITAL | Is.PARTICLE) or not mine & READABLE))
         if gap == "":  # letters of one word, whatever their case
             return True
+        if j < i and gap == ". " and len(self.word[j]) == 1 and kind & Is.LOWER:  # `k. sjabère`
+            return self.word[j] not in ("a", "à", "y", "m") and not mine & READABLE
+        if gap == "'" and j > i and kind & Is.LOWER:  # `Le Floc'h`, `Prud'homme`
+            return bool(self.marks[i][0] is Label.PERSON and mine & Is.TITLE and len(self.word[i]) > 2)
+        if (
+            kind & Is.PARTICLE and kind & Is.TITLE and j > i and gap == " "
+        ):  # `Hermine Le Du`: inside a sentence, a name
+            return bool(self.marks[i][0] is Label.PERSON and self.marks[i][1] >= 0.5 and mine & CAPITAL)
         if kind & Is.LOWER and kind & (Is.FIRST | Is.SURNAME):
             return gap == " " and self.marks[i][0] is Label.PERSON and self.marks[i][1] >= 0.5
         if not kind & CAPITAL or not mine & CAPITAL:
@@ -756,7 +858,7 @@ class _Reader:
         return (
             gap in (" ", ".", "", "'")
             and text[self.r.end[j] : self.r.end[j] + 1] in (".", ",", ")", "\n", "", " ")
-            and self.word[j] not in ("A", "Y")
+            and (self.word[j] not in ("A", "Y") or text[self.r.end[j] : self.r.end[j] + 1] == ".")
         )
 
 
