@@ -33,7 +33,9 @@ $(TERRITORY)/truth.json: | $(STAMP)
 	@echo "== simulating a territory of $(PERSONS) insured persons, true effect: $(EFFECT)"
 	@$(BIN)/pdp simulate --landing $(LANDING) --persons $(PERSONS) --seed $(SEED) --effect $(EFFECT)
 
-run: $(STAMP) $(TERRITORY)/truth.json  ## simulate a territory, make a release from it, audit it
+run: $(STAMP)  ## simulate a territory, make a release from it, audit it
+	@$(BIN)/python -m pipeline.disclosure.compiled &
+	@$(MAKE) --no-print-directory $(TERRITORY)/truth.json
 	@echo "== making release $(RELEASE)"
 	@$(BIN)/pdp run --landing $(LANDING) --home $(HOME_DIR) --release $(RELEASE)
 	@echo "== auditing it from its own files"
