@@ -34,6 +34,7 @@ _DATE_GAP = re.compile(r"[ .\-/]{0,3}|\n")
 _LONGEST_NAME = 6
 _LONGEST_TAIL = 9
 _SPELT_RUN = 5
+_SPELT_NAME = 4
 _LONGEST_ABBREVIATION = 4
 _LINE = 8
 """Tokens on each side that tell whether a line is in capitals."""
@@ -176,6 +177,7 @@ class _Reader:
                 self._digits(i)
         self._spelt_numbers(look)
         self._initials(look)
+        self._spelt_name(look)
         self._chains()
 
     def _covered(self, look: list[int]) -> set[int]:
@@ -507,6 +509,9 @@ class _Reader:
             if article or (kind & Is.PARTICLE and not (word in _BETWEEN and word != "aux")):
                 j += 1
                 continue
+            if word == "et" and last > i and j + 1 < self.n and fold(self.word[j + 1]) in _KIN:
+                last = j + 1
+                break
             if kind & Is.FUNCTION or (last == i and word in _NO_FIRM):
                 break
             words, last = words + 1, j
@@ -743,6 +748,18 @@ class _Reader:
                 self._fill(run[0], run[-1], Label.NUMBER, 0.5)
             run = [i] if i < self.n and self.kind[i] & Is.NUMERAL else []
 
+    def _spelt_name(self, look: list[int]) -> None:
+        """Capitals one by one spell a name (`A U B E R T`)."""
+        singles = [i for i in look if self.kind[i] & Is.SINGLE and self.word[i].isupper()]
+        run: list[int] = []
+        for i in [*singles, self.n + 1]:
+            if run and i == run[-1] + 1 and self.r.gap(i) in (" ", "-", ", "):
+                run.append(i)
+                continue
+            if len(run) >= _SPELT_NAME:
+                self._fill(run[0], run[-1], Label.PERSON, 0.6)
+            run = [i]
+
     def _initials(self, look: list[int]) -> None:
         """`F.V.` or `J.-P. D.` stand for a person, unless the letters are a known abbreviation."""
         text = self.r.text
@@ -817,8 +834,11 @@ class _Reader:
             return bool(named and (mine & (CAPITAL | Is.PARTICLE) or not mine & READABLE))
         if gap == "":  # letters of one word, whatever their case
             return True
-        if j < i and gap == ". " and len(self.word[j]) == 1 and kind & Is.LOWER:  # `k. sjabère`
-            return self.word[j] not in ("a", "à", "y", "m") and not mine & READABLE
+        if len(self.word[j]) == 1 and kind & Is.LOWER and self.word[j] not in ("a", "à", "y", "m"):
+            if j < i and gap == ". ":  # `k. sjabère`
+                return not mine & READABLE
+            if j > i and gap == " " and self.r.gaps[j + 1][:1] == ".":  # `kowalczyk d.`
+                return not mine & READABLE
         if gap == "'" and j > i and kind & Is.LOWER:  # `Le Floc'h`, `Prud'homme`
             return bool(self.marks[i][0] is Label.PERSON and mine & Is.TITLE and len(self.word[i]) > 2)
         if (

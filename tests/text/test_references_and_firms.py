@@ -36,6 +36,7 @@ def test_an_article_of_law_or_a_vertebra_is_no_reference(engine: Deidentifier, t
     [
         ("maçon chez sas bati vallée depuis onze ans", "maçon chez [employeur] depuis onze ans"),
         ("cuisinier, resto le lotus bleu, arrêt", "cuisinier, [employeur], arrêt"),
+        ("gérant sarl banel et fils a la retraite", "gérant [employeur] a la retraite"),
         ("douleur chez patient diabétique", "douleur chez patient diabétique"),
         ("elle vit chez ses parents", "elle vit chez ses parents"),
     ],
@@ -48,7 +49,7 @@ def test_a_firm_in_small_letters_is_masked_to_the_next_small_word(
 
 @pytest.mark.parametrize(
     "name", ["M. Le Du", "Dr Le Mer", "Mme Hermine Le Du", "Dr Xavier Prud'homme", "David Le Floc'h", "C. de Baecque",
-             "Noël Toussaint"],
+             "Noël Toussaint", "A U B E R T"],
 )  # fmt: skip
 def test_names_of_particles_apostrophes_and_feasts_are_masked_whole(engine: Deidentifier, name: str) -> None:
     assert masked(engine, f"Vu avec {name} qui valide.") == "Vu avec [nom] qui valide."
