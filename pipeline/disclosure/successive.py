@@ -120,7 +120,7 @@ def publish_all(
             if any(flags.any() for flags in more):
                 break
             published = [
-                _publication(table, made, mine, previous)
+                _publication(table, made, mine)
                 for table, made, mine in zip(tables, protected, _by_table(decided, cells), strict=True)
             ]
             claims = trial.programmed(published, decided, kept or {})
@@ -142,9 +142,9 @@ def _by_table(decided: pa.Table, cells: Sequence[pa.Table]) -> Iterator[pa.Table
         start += len(current)
 
 
-def _publication(table: CountTable, made: Protected, decided: pa.Table, previous: pa.Table) -> Publication:
+def _publication(table: CountTable, made: Protected, decided: pa.Table) -> Publication:
     """A table as its cells were decided, its rates from the counts that it shows."""
-    mine = _without_newcomers(table, decided, previous)
+    mine = _without_newcomers(table, decided)
     final = _with_labels(table, ledger.with_cells(made.table, table.keys, mine), mine)
     final, rates = _with_rates(table, final, mine, made.counts)
     held = pc.sum(pc.and_(pc.equal(mine["reason"], "increment"), pc.invert(mine["masked"]))).as_py() or 0
@@ -152,14 +152,16 @@ def _publication(table: CountTable, made: Protected, decided: pa.Table, previous
     return Publication(_written(table, final), mine, made.log, held, table)
 
 
-def _without_newcomers(table: CountTable, cells: pa.Table, previous: pa.Table) -> pa.Table:
-    """A row whose figures move together and stand at their earlier values gets no figure that it did not have then."""
+def _without_newcomers(table: CountTable, cells: pa.Table) -> pa.Table:
+    """A row whose figures move together and stand at their earlier values has no figure beside them that does not.
+
+    Such a figure did not exist then, or was last seen in another release than the rest of its row.
+    """
     if not table.behind:
         return cells
     stands = pc.and_(pc.equal(cells["reason"], "increment").fill_null(False), pc.invert(cells["masked"]))
     row = pc.is_in(cells["key"], value_set=pc.unique(cells["key"].filter(stands)))
-    known = pc.is_in(ledger.identifiers(cells), value_set=ledger.identifiers(previous))
-    new = pc.and_(pc.and_(row, pc.invert(known)), pc.invert(cells["masked"]))
+    new = pc.and_(pc.and_(row, pc.invert(stands)), pc.invert(cells["masked"]))
     changed = {"value": pa.scalar(None, pa.float64()), "masked": pa.scalar(True), "reason": pa.scalar("increment")}
     for name, value in changed.items():
         place = cells.column_names.index(name)

@@ -113,6 +113,18 @@ def test_which_covariate_is_farthest_apart_is_told_beside_the_distance_it_has_in
     assert told(moved) == (0.08, "age", "pass", False)
 
 
+def test_a_figure_that_was_away_a_month_does_not_come_back_beside_a_row_that_stands():
+    """In the second month there is none; in the third the row stands at that one, and the figure would tell of now."""
+
+    def without_ks(table: CountTable) -> CountTable:
+        place = table.frame.column_names.index("ks_largest")
+        return replace(table, frame=table.frame.set_column(place, "ks_largest", pa.array([None], pa.float64())))
+
+    _, _, third = months(groups(40, 0.12, "wage"), without_ks(groups(60, 0.1, "age")), groups(65, 0.08, "age"))
+    (row,) = third.table.to_pylist()
+    assert (row["smd_largest"], row["ks_largest"]) == (0.1, None)
+
+
 def test_the_balance_of_fewer_than_k_persons_is_empty_down_to_its_labels():
     (row,) = months(groups(10, 0.4, "wage"))[0].table.to_pylist()
     assert {name for name, value in row.items() if value is not None} == {
