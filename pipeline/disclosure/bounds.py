@@ -37,7 +37,7 @@ Progress = Callable[[int, int], None]
 
 WHOLE_LIMIT = 6_000
 """Largest number of free cells of one programme that has a single cell for its objective."""
-MOST_APART = 16
+MOST_APART = 64
 """Programmes that settle many cells at once push every one of them, every second, fourth …, at most every so many."""
 WORTHWHILE = 5_000
 """They go on while two in a row (up, down) settle one cell for this many that they hold: one by one costs more."""
