@@ -297,10 +297,10 @@ def _microdata(run: Run, report: StepReport) -> tuple[pa.Table, Microdata | None
 def _fidelity(microdata: pa.Table, impact: pa.Table) -> Fidelity:
     """The headline from the published rows beside the restricted one, as the ledger lets it out in `impact`."""
     if not microdata.num_rows:
-        return Fidelity(reason="no quarter of entrants is complete yet, or the gate withheld the comparison")
+        return Fidelity(reason="no_microdata")
     (row,) = impact.filter(impact["is_headline"]).to_pylist()
     if any(row[name] is None for name in ("difference", "ci_low", "ci_high")):
-        return Fidelity(reason="the headline itself is withheld")
+        return Fidelity(reason="headline_withheld")
     return Fidelity(
         restricted=row["difference"],
         published=persons.headline(microdata),

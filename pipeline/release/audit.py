@@ -182,7 +182,9 @@ def record(
         "suppression_log": {name: reasons for name, reasons in facts.suppression.items() if reasons},
         "suppressed_rows": _suppressed_rows(tables),
         "reasons": {
-            code: labels["fr"] for code, labels in code_labels(published("impact")["suppression_reason"]).items()
+            **{code: labels["fr"] for code, labels in code_labels(published("impact")["suppression_reason"]).items()},
+            "no_microdata": "aucun trimestre d'entrées n'est encore complet, ou la comparaison est retenue",
+            "headline_withheld": "l'effet principal est lui-même retenu",
         },
         "accounting": _accounting(tables["data_quality"]),
         "narratives_masked": _flagged(tables["data_quality"], "narrative_released"),

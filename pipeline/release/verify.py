@@ -170,7 +170,7 @@ def _content(
     return [
         first,
         _judge("dictionary", lambda: _dictionary(tables, folder, parameters)),
-        _judge("database", lambda: _database(tables, folder)),
+        _judge("database", lambda: _database(tables, folder, parameters.code_version == code_version())),
         _judge("codes", lambda: _codes(tables)),
         _judge("k", lambda: _smallest_count(tables, parameters)),
         _judge("suppression", lambda: _suppression(release)),
@@ -227,6 +227,8 @@ def _manifest(manifest: Mapping[str, Any]) -> _Seen:
     needed = ("release", "code_version", "protocol", "inputs", "files", "rows", "key_id", "seeds", "fidelity", "sums",
               "held", "uptake", "microdata", "libraries")  # fmt: skip
     seen.problems += [f"manifest.json has no `{name}`" for name in needed if name not in manifest]
+    if more := set(manifest) - {*needed, "between"}:
+        seen.problems.append(f"manifest.json has {len(more)} entries that no release has")
     canonical = json.dumps(manifest["protocol"]["parameters"], sort_keys=True, separators=(",", ":"))
     if hashlib.sha256(canonical.encode()).hexdigest() != manifest["protocol"]["sha256"]:
         seen.problems.append("the protocol's hash is not that of the parameters printed beside it")
@@ -264,6 +266,10 @@ def _tables(tables: Tables, parameters: Parameters) -> _Seen:
         if not table.schema.equals(declared.schema):
             seen.problems.append(f"table {declared.name} has other columns or types than declared")
             continue
+        if table.schema.metadata:
+            seen.problems.append(f"the file of {declared.name} holds metadata beside its columns")
+        if parameters.code_version == code_version() and not table.schema.equals(declared.schema, check_metadata=True):
+            seen.problems.append(f"table {declared.name} describes its columns otherwise than declared")
         if table.num_rows != parameters.rows.get(declared.name):
             seen.problems.append(f"table {declared.name} has another number of rows than the manifest says")
         if pc.any(pc.not_equal(table["release"], parameters.release)).as_py():
@@ -317,7 +323,7 @@ def _ascending(name: str) -> list[tuple[str, str]]:
     return [(key, "ascending") for key in declared.key]
 
 
-def _database(tables: Tables, folder: Path) -> _Seen:
+def _database(tables: Tables, folder: Path, same_code: bool) -> _Seen:
     seen = _Seen()
     with database.connect() as connection:
         connection.execute(f"ATTACH {database.quoted(folder / 'impact.duckdb')} AS release (READ_ONLY)")
@@ -329,13 +335,21 @@ def _database(tables: Tables, folder: Path) -> _Seen:
             ).fetchall()
         }
         known = {table.name for table in PUBLISHED}
+        for what in ("view", "function", "type", "sequence"):
+            own = "" if what == "sequence" else "AND NOT internal"
+            listing = f"SELECT database_name FROM duckdb_{what}s() WHERE database_name = 'release' {own}"
+            if connection.execute(listing).fetchall():
+                seen.problems.append(f"impact.duckdb holds a {what} beside its tables")
         seen.problems += [f"impact.duckdb holds {name}" for name in sorted({table for table, _ in stored} - known)]
         for declared in PUBLISHED:
             columns = [column for table, column in stored if table == declared.name]
             if sorted(columns) != sorted(declared.names):
                 seen.problems.append(f"impact.duckdb: {declared.name} is missing or has other columns")
                 continue
-            if any(not stored[declared.name, column][1] for column in columns):
+            said = {column: stored[declared.name, column][1] for column in columns}
+            if said != descriptor.comment_of_columns(declared) and same_code:
+                seen.problems.append(f"impact.duckdb: {declared.name} has other comments than the dictionary")
+            if not all(said.values()):
                 seen.problems.append(f"impact.duckdb: {declared.name} has a column without comment")
             if any(stored[declared.name, column.name][0] != SQL[column.type] for column in declared):
                 seen.problems.append(f"impact.duckdb: {declared.name} has other types than declared")

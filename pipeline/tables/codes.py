@@ -439,10 +439,10 @@ censored | suivi terminé | follow-up ended
 """States of the restricted table `states`; `STATE` is what the microdata say of them."""
 REFERRAL_SOURCE_OR_ALL = _union(
     ALL, REFERRAL_SOURCE,
-    _published("other_sources | autres origines, trop rares pour être publiées | other sources, too rare to be published"),
+    _published("other_sources | autres origines, dont une au moins trop rare pour être publiée | other sources, one of them too rare to be published"),
 )  # fmt: skip
 EXIT_OR_ALL = _union(
-    ALL, EXIT, _published("other_exits | autres issues, trop rares pour être publiées | other exits, too rare to be published")
+    ALL, EXIT, _published("other_exits | autres issues, dont une au moins trop rare pour être publiée | other exits, one of them too rare to be published")
 )  # fmt: skip
 LEAVE_RISK_OR_ALL = _union(ALL, LEAVE_RISK)
 MEASURE_OR_ALL = _union(ALL, MEASURE)
@@ -490,7 +490,7 @@ employee_on_leave | salarié en arrêt | employee on leave
 self_employed_on_leave | indépendant en arrêt | self-employed on leave
 invalidity_pension_without_leave | pension d'invalidité sans arrêt | invalidity pension without leave
 neither_leave_nor_pension | ni arrêt ni pension d'invalidité | neither leave nor invalidity pension
-other_modalities | autres modalités, trop rares pour être publiées | other modalities, too rare to be published
+other_modalities | autres modalités, dont une au moins trop rare pour être publiée | other modalities, one of them too rare to be published
 """),
 )  # fmt: skip
 ENTRY_SITUATION = (

@@ -105,17 +105,25 @@ def datapackage(release: str, tables: Sequence[Table] = PUBLISHED) -> dict[str, 
 def comments(table: Table) -> list[str]:
     """`COMMENT ON` statements of a table and its columns: French / English [unit]."""
 
-    def text(fr: str, en: str, unit: str | None = None) -> str:
-        said = f"{fr} / {en}" + (f" [{unit}]" if unit else "")
+    def quoted(said: str) -> str:
         return "'" + said.replace("'", "''") + "'"
 
     return [
-        f'COMMENT ON TABLE "{table.name}" IS {text(table.title_fr, table.title_en)}',
+        f'COMMENT ON TABLE "{table.name}" IS {quoted(_said(table.title_fr, table.title_en))}',
         *(
-            f'COMMENT ON COLUMN "{table.name}"."{column.name}" IS {text(column.label_fr, column.label_en, column.unit)}'
-            for column in table
+            f'COMMENT ON COLUMN "{table.name}"."{column}" IS {quoted(said)}'
+            for column, said in comment_of_columns(table).items()
         ),
     ]
+
+
+def comment_of_columns(table: Table) -> dict[str, str]:
+    """Column -> its comment in the database."""
+    return {column.name: _said(column.label_fr, column.label_en, column.unit) for column in table}
+
+
+def _said(fr: str, en: str, unit: str | None = None) -> str:
+    return f"{fr} / {en}" + (f" [{unit}]" if unit else "")
 
 
 def dictionary(release: str, tables: Sequence[Table] = PUBLISHED) -> pa.Table:

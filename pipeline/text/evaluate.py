@@ -263,21 +263,23 @@ def _parsed(line: bytes, place: str, number: int) -> Annotated:
         raise TextError(f"{place}: its record is not an object of columns")
     if content.get("spans") is None and content.get("codes") is None:
         raise TextError(f'{place}: neither spans nor codes; a text without any identifier has "spans": []')
-    spans = None if content.get("spans") is None else _spans(content["spans"], len(text), place)
+    spans = None if content.get("spans") is None else _spans(content["spans"], text, place)
     indicators = None if content.get("codes") is None else _codes(content["codes"], place)
     return Annotated(number, content["id"], text, record, spans, indicators)
 
 
-def _spans(given: Any, length: int, place: str) -> tuple[Span, ...]:
+def _spans(given: Any, text: str, place: str) -> tuple[Span, ...]:
     if not isinstance(given, list):
         raise TextError(f"{place}: its spans are not a list")
-    spans = []
+    spans: list[Span] = []
     for rank, span in enumerate(given, start=1):
         start, end = (span.get("start"), span.get("end")) if isinstance(span, dict) else (None, None)
         if type(start) is not int or type(end) is not int:
             raise TextError(f"{place}, span {rank}: start and end must be whole numbers of characters")
-        if not 0 <= start < end <= length:
-            raise TextError(f"{place}, span {rank}: it is empty or goes beyond the text's {length} characters")
+        if not 0 <= start < end <= len(text) or not text[start:end].strip():
+            raise TextError(f"{place}, span {rank}: it is empty or goes beyond the text's {len(text)} characters")
+        if any(start < other.end and other.start < end for other in spans):
+            raise TextError(f"{place}, span {rank}: it overlaps another one, and would count twice")
         if span.get("label") not in LABELS:
             raise TextError(f"{place}, span {rank}: its label is none of {', '.join(sorted(LABELS))}")
         spans.append(Span(start, end, span["label"], 1.0))

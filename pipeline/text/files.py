@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,14 +48,18 @@ def deidentify(
         Decision -> number of texts.
 
     Raises:
-        TextError: a file cannot be read or written, or a line is not such an object.
+        TextError: a file cannot be read or written, both are one file, or a line is not such an object.
     """
+    if source.exists() and target.exists() and source.samefile(target):
+        raise TextError(f"{target}: the texts would be replaced by their masked form; name another file")
     partial = target.with_name(f".{target.name}.partial")
     counts = {"release": 0, "withhold": 0}
     done = 0
     try:
         size = source.stat().st_size
-        with source.open("rb") as lines, partial.open("w", encoding="utf-8") as out:
+        # What is masked stays restricted: for its owner alone.
+        partial.unlink(missing_ok=True)
+        with source.open("rb") as lines, open(partial, "w", encoding="utf-8", opener=_own) as out:
             for number, line in enumerate(lines, start=1):
                 done += len(line)
                 if line.strip():
@@ -72,6 +77,10 @@ def deidentify(
     finally:
         partial.unlink(missing_ok=True)
     return counts
+
+
+def _own(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _parsed(line: bytes, source: Path, number: int) -> tuple[object, str, dict[str, object] | None]:

@@ -22,7 +22,8 @@ _MAIN = re.compile(
     (?P<nir>(?<=[1-478]){_GAP}\d{_GAP}\d{_GAP}\d{_GAP}\d{_GAP}(?:\d{_GAP}\d|2{_GAP}[AaBb])(?:{_GAP}\d){{6}}
         (?:[ .\-/_]{{0,2}}(?:cl[eé]f?)?[ :.\-/_]{{0,2}}\d[ ]?\d)?(?!\d|[ .\-]\d))
   | (?P<iso>(?<=\d)\d{{3}}[ ]?[-/.|][ ]?\d{{1,2}}[ ]?[-/.|][ ]?\d{{1,2}}(?!\d|[.\-/]\d))
-  | (?P<date>(?<=\d)\d?[ ]{{0,2}}[/.|\-][ ]{{0,2}}\d{{1,2}}[ ]{{0,2}}[/.|\-][ ]{{0,2}}\d\d(?:\d\d)?(?!\d|[.\-/]\d))
+  | (?P<date>(?<=\d)\d?[ ]{{0,2}}[/.|\-][ ]{{0,2}}\d{{1,2}}[ ]{{0,2}}[/.|\-][ ]{{0,2}}\d\d(?:\d\d)?
+        (?!\d|[.\-/]\d|[ ]\d\d[ .\-/]\d\d(?!\d)))
   | (?P<spaced_date>(?:(?<=\d)|(?<=[0-3])\d)[ ](?:0\d|1[0-2])[ ](?:19|20)\d\d(?!\d))
   | (?P<month>(?:(?<=[1-9])|(?<=0)[1-9]|(?<=1)[0-2])[/.](?:19|20)\d\d(?!\d))
   | (?P<short_date>(?<=\d)\d?[ ]?/[ ]?\d{{1,2}}(?![\d/]))
@@ -54,6 +55,8 @@ _CODE = re.compile(
 )
 # A reference has a sign between letters and figures (`PRV-2207841`, `SS/68/2023-1197`); so has a number plate.
 _REFERENCE = re.compile(r"(?<![\w.\-/])(?=[A-Z\d\-/_]{0,12}[A-Z])[A-Z\d]{1,8}(?:[\-/_][A-Z\d]{1,12}){1,4}(?![\w\-/])")
+# Letters one by one spell a name (`A U B E R T`, `L e g r a n d`).
+_SPELT = re.compile(r"(?<![\w'])(?:[^\W\d_](?:[ ]|[ ]?[,\-][ ]?)){4,30}[^\W\d_](?![\w'])")
 _PLATE = re.compile(r"(?<![\w])[A-HJ-NP-TV-Z]{2}[ \-]?\d{3}[ \-]?[A-HJ-NP-TV-Z]{2}(?!\w)")
 _ARTICLE = re.compile(r"[LRDA]\d{1,4}(?:-\d{1,3}){0,3}")
 _FIGURES = 4
@@ -167,6 +170,8 @@ def find(text: str) -> Iterator[Span]:
     for match in _REFERENCE.finditer(text):
         if sum(c.isdigit() for c in match.group()) >= _FIGURES and not _ARTICLE.fullmatch(match.group()):
             yield Span(match.start(), match.end(), Label.NUMBER, 0.5)
+    for match in _SPELT.finditer(text):
+        yield Span(match.start(), match.end(), Label.PERSON, 0.6)
     for match in _PLATE.finditer(text):
         yield Span(match.start(), match.end(), Label.NUMBER, 0.6)
     lowered = text.lower()

@@ -34,7 +34,6 @@ _DATE_GAP = re.compile(r"[ .\-/]{0,3}|\n")
 _LONGEST_NAME = 6
 _LONGEST_TAIL = 9
 _SPELT_RUN = 5
-_SPELT_NAME = 4
 _LONGEST_ABBREVIATION = 4
 _LINE = 8
 """Tokens on each side that tell whether a line is in capitals."""
@@ -177,7 +176,6 @@ class _Reader:
                 self._digits(i)
         self._spelt_numbers(look)
         self._initials(look)
-        self._spelt_name(look)
         self._chains()
 
     def _covered(self, look: list[int]) -> set[int]:
@@ -377,6 +375,8 @@ class _Reader:
                 if j > begun and kind & (Is.NAMING | Is.ROLE) and not kind & NAME:
                     return
                 if j == begun and kind & Is.FUNCTION and not kind & (Is.PARTICLE | Is.CAPS | Is.SINGLE):
+                    if self.kind[j - 1] & Is.CIVILITY and gap in (" ", ". "):  # `Mme Tout`, `M. Pour`
+                        self._cover([j], 0.6)
                     return
                 if j == begun and kind & Is.TITLE and kind & Is.ROLE and not kind & NAME:
                     return
@@ -747,18 +747,6 @@ class _Reader:
             if len(run) >= _SPELT_RUN:
                 self._fill(run[0], run[-1], Label.NUMBER, 0.5)
             run = [i] if i < self.n and self.kind[i] & Is.NUMERAL else []
-
-    def _spelt_name(self, look: list[int]) -> None:
-        """Capitals one by one spell a name (`A U B E R T`)."""
-        singles = [i for i in look if self.kind[i] & Is.SINGLE and self.word[i].isupper()]
-        run: list[int] = []
-        for i in [*singles, self.n + 1]:
-            if run and i == run[-1] + 1 and self.r.gap(i) in (" ", "-", ", "):
-                run.append(i)
-                continue
-            if len(run) >= _SPELT_NAME:
-                self._fill(run[0], run[-1], Label.PERSON, 0.6)
-            run = [i]
 
     def _initials(self, look: list[int]) -> None:
         """`F.V.` or `J.-P. D.` stand for a person, unless the letters are a known abbreviation."""

@@ -264,3 +264,37 @@ def test_sentences_of_failed_verdicts_hold_no_value_of_the_microdata(run):
     with pytest.raises(ReleaseError) as refused:
         write_release(run, as_tables(rows), example_facts())
     assert "1850675123456" not in str(refused.value)
+
+
+def in_database(folder: Path, statement: str) -> None:
+    with duckdb.connect(str(folder / "impact.duckdb")) as connection:
+        connection.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("rule", "plant"),
+    [
+        ("database", lambda f: in_database(f, "COMMENT ON COLUMN exits.n IS 'a name'")),
+        ("database", lambda f: in_database(f, "CREATE MACRO who() AS 'a name'")),
+        ("database", lambda f: in_database(f, "CREATE VIEW who AS SELECT 'a name' AS name")),
+        ("database", lambda f: in_database(f, "CREATE SEQUENCE a_name")),
+        ("tables", lambda f: with_metadata(f / "tables" / "exits.parquet")),
+        ("manifest", lambda f: with_an_entry(f / "manifest.json")),
+    ],
+)
+def test_nothing_can_be_planted_beside_the_figures(
+    release_copy: Path, rule: str, plant: Callable[[Path], object]
+) -> None:
+    plant(release_copy)
+    sign_again(release_copy)
+    assert rule in failures(release_copy)
+
+
+def with_metadata(path: Path) -> None:
+    table = pq.read_table(path, partitioning=None)
+    pq.write_table(table.replace_schema_metadata({"who": "a name"}), path, compression="zstd")
+
+
+def with_an_entry(path: Path) -> None:
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(manifest | {"who": "a name"}), encoding="utf-8")

@@ -159,6 +159,21 @@ def test_misses_are_written_only_for_the_owner_the_worst_first(tmp_path: Path) -
         (line((0, 6, "PERSON"), (6, 6, "PERSON"), id=2), "line 2, span 2: it is empty or goes beyond the text's 46"),
         (line((0, 47, "PERSON"), id=2), "line 2, span 1: it is empty or goes beyond"),
         (line((-1, 4, "PERSON"), id=2), "line 2, span 1: it is empty or goes beyond"),
+        (
+            {
+                "id": 2,
+                "text": SECRET,
+                "spans": [
+                    {"start": 7, "end": 19, "label": "PERSON"},
+                    {"start": 11, "end": 19, "label": "PERSON"},
+                ],
+            },
+            "line 2, span 2: it overlaps another one",
+        ),
+        (
+            {"id": 2, "text": SECRET, "spans": [{"start": 6, "end": 7, "label": "PERSON"}]},
+            "line 2, span 1: it is empty",
+        ),
         ({"id": 2, "text": SECRET, "spans": [[0, 6, "PERSON"]]}, "line 2, span 1: start and end must be whole numbers"),
         ({"id": 2, "text": SECRET, "spans": SECRET}, "line 2: its spans are not a list"),
         ({"id": 2, "text": SECRET, "codes": {SECRET: "present"}}, "line 2: its codes are not an object"),
@@ -192,7 +207,7 @@ def test_every_label_of_the_tool_is_direct_or_indirect_but_the_unknown() -> None
 
 
 def test_the_command_shows_figures_and_writes_misses_only_when_asked(tmp_path: Path) -> None:
-    source = annotated(tmp_path, line((*NAME, "PERSON"), (*PHONE, "PHONE"), (0, 46, "OTHER")))
+    source = annotated(tmp_path, line((*NAME, "PERSON"), (*PHONE, "PHONE"), (20, 26, "OTHER")))
     shown = CliRunner().invoke(cli.app, ["evaluate-texts", str(source)])
     assert shown.exit_code == 0, shown.output
     assert "Identifiers: 1 texts, 3 annotated identifiers" in shown.output

@@ -78,3 +78,13 @@ def test_a_text_with_half_a_character_is_withheld(tmp_path: Path, engine: Deiden
     source.write_text('{"id": 1, "text": "vu \\ud800 hier"}\n', encoding="utf-8")
     deidentify(source, target, engine)
     assert answers(target)[0]["reasons"] == ["undecodable"]
+
+
+def test_masked_texts_are_for_their_owner_and_never_replace_their_source(tmp_path: Path, engine: Deidentifier) -> None:
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text(json.dumps({"id": 1, "text": SECRET}) + "\n", encoding="utf-8")
+    deidentify(source, target, engine)
+    assert target.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(TextError, match="would be replaced"):
+        deidentify(source, tmp_path / "." / "in.jsonl", engine)
+    assert SECRET in source.read_text(encoding="utf-8")
