@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,17 @@ def month_number(month: str) -> int:
     if not MONTH.fullmatch(month):
         raise ValueError(f"{month!r} is not a month YYYY-MM")
     return int(month[:4]) * 12 + int(month[5:]) - 1
+
+
+def missing_months(months: Iterable[str]) -> list[str]:
+    """Months between the first and the last that are not among those given."""
+    present = set(months)
+    expected, last, gaps = min(present, default=""), max(present, default=""), []
+    while expected < last:
+        if expected not in present:
+            gaps.append(expected)
+        expected = add_months(expected, 1)
+    return gaps
 
 
 def add_months(month: str, months: int) -> str:

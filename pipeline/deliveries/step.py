@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pipeline import database
 from pipeline.deliveries import judge
 from pipeline.deliveries.intake import Intake, TableIntake, take_in
-from pipeline.home import HomeError, add_months
+from pipeline.home import HomeError, missing_months
 from pipeline.run import Run, StepReport
 from pipeline.tables.inputs import INPUTS
 
@@ -151,17 +151,7 @@ def _report(run: Run, intakes: list[Intake], fresh: int, quality: pd.DataFrame) 
             + (f" and {len(dirty) - 5} more" if len(dirty) > 5 else "")
         )
     months = [intake.delivery for intake in intakes]
-    missing = _gaps(months)
+    missing = missing_months(months)
     if missing:
         report.warnings.append(f"no delivery between others for: {', '.join(missing)}")
     return report
-
-
-def _gaps(months: list[str]) -> list[str]:
-    expected, last, gaps = months[0], months[-1], []
-    present = set(months)
-    while expected < last:
-        if expected not in present:
-            gaps.append(expected)
-        expected = add_months(expected, 1)
-    return gaps

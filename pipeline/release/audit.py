@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from pipeline.disclosure.attackers.inference import nearly_certain
 from pipeline.disclosure.facts import Attack, ReleaseFacts
-from pipeline.home import add_months
+from pipeline.home import add_months, missing_months
 from pipeline.leave import national
 from pipeline.leave.plausibility import RULES as ALLOWANCE_RULES
 from pipeline.protocol import Protocol
@@ -186,6 +186,7 @@ def record(
             "no_microdata": "aucun trimestre d'entrées n'est encore complet, ou la comparaison est retenue",
             "headline_withheld": "l'effet principal est lui-même retenu",
         },
+        "missing_deliveries": missing_months(manifest["inputs"]),
         "accounting": _accounting(tables["data_quality"]),
         "narratives_masked": _flagged(tables["data_quality"], "narrative_released"),
         "narratives_withheld": _flagged(tables["data_quality"], "narrative_withheld"),

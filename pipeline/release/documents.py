@@ -17,6 +17,7 @@ import pyarrow as pa
 from pipeline.disclosure import measured
 from pipeline.disclosure.attackers.repeat import repeatable
 from pipeline.disclosure.facts import Attack, Deduction, Fidelity, Microdata, ReleaseFacts, Risk
+from pipeline.home import missing_months
 from pipeline.protocol import Protocol
 from pipeline.release import audit, synthesis
 from pipeline.release.verify import Parameters, Verdict, hashes
@@ -80,6 +81,7 @@ def agree(
     identity = synthesis.Identity(
         release=manifest["release"], code_version=manifest["code_version"],
         protocol_sha256=manifest["protocol"]["sha256"], protocol=protocol, uptake=manifest["uptake"],
+        missing=tuple(missing_months(manifest["inputs"])),
     )  # fmt: skip
     if synthesis.synthesis(tables, identity) != (folder / "synthese.html").read_text(encoding="utf-8"):
         yield "synthese.html is not the synthesis of the tables"

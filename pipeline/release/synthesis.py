@@ -43,13 +43,14 @@ NO_ROW = "aucune personne n'a encore assez de recul"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which release this is, and the few figures that no table holds: parameters and the share accompanied."""
+    """Which release this is, and what no table holds: parameters, the share accompanied, months without a delivery."""
 
     release: str
     code_version: str
     protocol_sha256: str
     protocol: Protocol
     uptake: float | None
+    missing: tuple[str, ...] = ()
 
 
 @cache
@@ -123,7 +124,7 @@ def story(rows: Mapping[str, list[Row]], identity: Identity) -> dict[str, Any]:
         "profile": profile(rows["participant_profile"]),
         "sources": sources(rows["referral_sources"]),
         "exits": exits(rows["exits"]),
-        "quality": quality(rows["data_quality"]),
+        "quality": quality(rows["data_quality"], identity.missing),
         "limits": limits(headline, horizon, identity.protocol.inference.level),
     }
 
@@ -502,7 +503,7 @@ def exits(rows: list[Row]) -> str:
     return f"Premières issues : {', '.join(said)}." if said else "Les issues ne sont pas publiées."
 
 
-def quality(rows: list[Row]) -> str:
+def quality(rows: list[Row], missing: tuple[str, ...] = ()) -> str:
     """Rows read, quarantined, repeated; narratives masked or withheld."""
     totals = [row for row in rows if row["rule"] == "all"]
     read, quarantined, duplicate = (
@@ -518,6 +519,7 @@ def quality(rows: list[Row]) -> str:
         f"et {number(duplicate)} en double. "
         f"{quantity(masked, 'texte libre masqué', 'textes libres masqués')} pour la lecture qualitative, "
         f"{quantity(withheld, 'retenu', 'retenus')} par prudence ; aucun texte n'est publié."
+        + (f" Livraisons absentes : {french.joined([french.month(each) for each in missing])}." if missing else "")
     )
 
 

@@ -25,6 +25,7 @@ from pipeline import database
 from pipeline.disclosure.deduction import Deduced
 from pipeline.disclosure.facts import TOLERATED, Deduction, ReleaseFacts
 from pipeline.disclosure.step import moved_since
+from pipeline.home import missing_months
 from pipeline.release import audit, synthesis, verify
 from pipeline.release.errors import ReleaseError
 from pipeline.release.version import code_version
@@ -173,6 +174,7 @@ def _fill(folder: Path, run: Run, tables: dict[str, pa.Table], facts: ReleaseFac
         protocol_sha256=manifest["protocol"]["sha256"],
         protocol=run.protocol,
         uptake=facts.uptake,
+        missing=tuple(missing_months(facts.inputs)),
     )
     (folder / "synthese.html").write_text(synthesis.synthesis(tables, identity), encoding="utf-8")
     record = audit.record(tables, verdicts, manifest, facts, run.protocol, verify.hashes(folder))

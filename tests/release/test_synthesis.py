@@ -226,3 +226,10 @@ def test_the_synthesis_prints_on_one_page(rows, tmp_path):
         check=True, capture_output=True, timeout=120,
     )  # fmt: skip
     assert re.findall(rb"/Count (\d+)", (tmp_path / "page.pdf").read_bytes()) == [b"1"]
+
+
+def test_months_without_a_delivery_are_named() -> None:
+    identity = Identity(RELEASE, "0.1.0+abc", Protocol.load().sha256, Protocol.load(), None, ("2023-02", "2023-03"))
+    assert "Livraisons absentes\u00a0: février\u00a02023 et mars\u00a02023." in synthesis(
+        as_tables(example_rows()), identity
+    )
