@@ -291,10 +291,13 @@ class _Audit:
     def _spread(self, free: Flags) -> None:
         """Programmes that push many unsettled cells up, then down, each by the width it still lacks and no further.
 
-        All together first. Cells of one sum compete: where that settles few, every second of them, every fourth.
+        All together first. Cells of one sum compete: where that settles few, every second of them, every fourth. What
+        is left of a small component is soon looked at cell by cell.
         """
         part, stride = self._components(free), 1
+        large = free & (np.bincount(part[free], minlength=1)[part] > COMPLETE_FIRST)
         while stride <= MOST_APART:
+            free = free if stride == 1 else large
             held = before = self._left(free)
             if not len(before):
                 return

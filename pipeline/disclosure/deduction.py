@@ -16,12 +16,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from scipy import sparse
+from scipy import optimize, sparse
 
 from pipeline.disclosure.bounds import Flags, Floats, Progress, bounds, within_few
 from pipeline.disclosure.facts import Sums
 from pipeline.disclosure.system import Cell, Equality, System, system_of
 from pipeline.disclosure.tables import PROMISED, CountTable
+
+_PRICE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ def unrounded_counts(values: Floats, base: int, k: int) -> tuple[Floats, Floats]
     return np.where(itself, values, low), np.where(itself, values, high)
 
 
-def too_close(system: System, masked: Flags, k: int, base: int) -> Flags:
+def too_close(system: System, masked: Flags, k: int, base: int) -> tuple[Flags, list[np.ndarray]]:
     """Masked counts that readers of these tables would bound too closely, alone or as the masked parts of a total.
 
     Args:
@@ -178,13 +180,37 @@ def too_close(system: System, masked: Flags, k: int, base: int) -> Flags:
         masked: bool `(cells,)`, complements left out.
         k: least persons.
         base: rounding base.
+
+    Returns:
+        bool `(cells,)`, and for each group of such counts that no sum ties to another one the cells whose figures bind
+        it: with any of them masked, it could be more.
     """
     found = np.zeros(system.size, np.bool_)
     if not masked[system.cell].any():
-        return found
-    for cells in deduce(Reading.before(system, masked, k, base)).numbers:
+        return found, []
+    reading = Reading.before(system, masked, k, base)
+    binding, seen = [], np.zeros(len(system.labels), np.bool_)
+    for cells in deduce(reading).numbers:
         found[list(cells)] = True
-    return found
+        sums = system.sum_of[np.isin(system.cell, list(cells))]
+        if not seen[sums].any():
+            binding.append(_binding(reading, cells)[: system.size])
+        seen[sums] = True
+    return found, [np.flatnonzero(each) for each in binding]
+
+
+def _binding(reading: Reading, cells: Sequence[int]) -> Flags:
+    """Figures at whose bounds the largest value of these cells together rests: those with a reduced cost."""
+    objective = np.zeros(len(reading.low))
+    objective[list(cells)] = -1.0
+    found = optimize.linprog(  # type: ignore[call-overload]  # the stubs know no sparse matrix
+        objective, A_eq=reading.matrix, b_eq=np.zeros(reading.matrix.shape[0]),
+        bounds=np.stack([reading.low, reading.high], axis=1), method="highs",
+    )  # fmt: skip
+    if found.lower is None or found.upper is None:
+        return np.zeros(len(objective), np.bool_)
+    price = np.abs(found.lower.marginals) + np.abs(found.upper.marginals)
+    return np.asarray(price > _PRICE)
 
 
 def deduce(reading: Reading, *, progress: Progress | None = None) -> Deduced:

@@ -267,16 +267,31 @@ def _until_wide(system: System, start: Flags, masked: Flags, k: int, base: int) 
     What elimination leaves open, linear programming may still bound to a few values: no count is below zero.
     """
     asked = start.copy()
-    while (close := too_close(system, masked, k, base)).any():
-        more = _widening(system, masked, close)
+    while True:
+        close, binding = too_close(system, masked, k, base)
+        if not close.any():
+            return masked
+        more = _unbound(system, masked, binding)
+        if not len(more):
+            more = _widening(system, masked, close)
         if not len(more) and system.known.any():
-            break  # readers have seen all that is left; the release's own audit judges what they make of it
+            return masked  # readers have seen all that is left; the release's own audit judges what they make of it
         if not len(more):
             names = sorted({system.name(int(cell))[0] for cell in np.flatnonzero(close)})
             raise DisclosureError(f"{', '.join(names)}: a masked cell is told too closely whatever else is masked")
         asked[more] = True
         masked = _complement(system, asked, k)
-    return masked
+
+
+def _unbound(system: System, masked: Flags, binding: Sequence[Ints]) -> Ints:
+    """For each group told too closely, of the figures that bind it the one with the fewest persons."""
+    free = ~(masked | system.told | system.complement | system.known)
+    chosen = []
+    for cells in binding:
+        mine = cells[free[cells]]
+        if len(mine):
+            chosen.append(mine[np.lexsort((system.place[mine], system.persons[mine]))[0]])
+    return np.unique(np.array(chosen, np.int64))
 
 
 def _widening(system: System, masked: Flags, close: Flags) -> Ints:
