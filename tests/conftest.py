@@ -21,8 +21,13 @@ LONG_FILES = {
 """Folder -> files that write many files, draw many worlds or read whole releases: several seconds each."""
 
 
+LONGEST = ("test_releases_successive", "test_road", "test_microdata")
+"""Files that start first, so that no core waits for the last of them."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of the long files `slow`."""
+    """Mark the tests of the long files `slow`; the longest files come first."""
+    items.sort(key=lambda item: Path(item.path).stem not in LONGEST)
     for item in items:
         path = Path(item.path)
         if path.stem in LONG_FILES.get(path.parent.name, ()):
