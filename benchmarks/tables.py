@@ -22,7 +22,7 @@ import json
 import os
 import resource
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -35,9 +35,9 @@ from scipy import optimize
 
 from pipeline.disclosure import ledger
 from pipeline.disclosure.deduction import Reading, deduce, deduce_changes
-from pipeline.disclosure.measured import counted
+from pipeline.disclosure.measured import counted, moved
 from pipeline.disclosure.successive import Publication, publish_all
-from pipeline.disclosure.system import Cell, Equality, system_of
+from pipeline.disclosure.system import Equality, system_of
 from pipeline.disclosure.tables import CountTable, Margin, Measure, Rules
 
 RESULTS = Path(__file__).parent / "results" / "tables.json"
@@ -46,7 +46,6 @@ REGIONS, PLATFORMS, QUARTERS = 18, 24, 8
 MODALITIES = {"sex": 2, "age": 6, "status": 4, "sector": 10, "cause": 6, "risk": 3, "source": 8}
 ALL = "all"
 Counts = npt.NDArray[np.int64]
-Named = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -207,12 +206,6 @@ def hidden(table: CountTable, made: Publication) -> npt.NDArray[np.bool_]:
     return made.table["n"].is_null().to_numpy()[None, :]
 
 
-def moved(now: Mapping[Named, int], then: Mapping[Named, int], cells: Sequence[Cell]) -> npt.NDArray[np.float64]:
-    """By how much cells truly moved."""
-    names = [(table, json.dumps(list(key), ensure_ascii=False), measure) for table, key, measure in cells]
-    return np.array([now[name] - then[name] for name in names], np.float64)
-
-
 def naive(reading: Reading, sample: int, seed: int) -> dict[str, float]:
     """Two linear programmes over the whole system for each of a few masked counts."""
     rng = np.random.default_rng(seed)
@@ -258,7 +251,7 @@ def measure(persons: int, departments: int, releases: int, seed: int, base: int,
         with Timed() as comparison:
             now = counted(history[-1][1])
             for (_, cells), before in zip(history, kept.values(), strict=False):
-                exposed += len(deduce_changes(seen, before, moved=partial(moved, now, counted(cells))).exposed)
+                exposed += len(deduce_changes(seen, before, moved=partial(moved, now=now, then=counted(cells))).exposed)
         kept[month] = seen
         cell = {"cells": system.size, "sums": len(system.labels), "masked": round(float(masked.mean()), 4)}
         cell |= {"masked_primary": round(float(primary.mean()), 4), **suppression.figures("suppression")}

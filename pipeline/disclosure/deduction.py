@@ -24,6 +24,7 @@ from pipeline.disclosure.system import Cell, Equality, System, system_of
 from pipeline.disclosure.tables import PROMISED, CountTable
 
 _PRICE = 1e-9
+"""Persons per person: a reduced cost under this is the rounding of a programme whose costs are 0 and 1."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,6 +17,7 @@ from pipeline.disclosure.attack import Claim, attack_newest
 from pipeline.disclosure.attackers.measure import measure as measured
 from pipeline.disclosure.facts import Attack
 from pipeline.disclosure.system import Cell as SystemCell
+from pipeline.disclosure.system import Floats
 from pipeline.disclosure.tables import CountTable
 from pipeline.tables.published import published
 
@@ -112,14 +114,24 @@ def is_few(
         then: of the earlier one, for a change.
         k: least persons.
     """
-    persons = 0
-    for table, key, measure in cells:
-        name = (table, json.dumps(list(key), ensure_ascii=False), measure)
-        count, before = now.get(name), 0 if then is None else then.get(name)
-        if count is None or before is None:
-            return False
-        persons += count - before
-    return 0 < abs(persons) < k
+    return bool(0 < abs(moved(cells, now, then).sum()) < k)
+
+
+def moved(
+    cells: Iterable[SystemCell],
+    now: Mapping[tuple[str, str, str], int],
+    then: Mapping[tuple[str, str, str], int] | None,
+) -> Floats:
+    """By how many persons each of these cells moved since an earlier release, float64 `(cells,)`; NaN = not known.
+
+    Args:
+        cells: (table, key of the row, measure).
+        now: `counted` of the release.
+        then: of the earlier one; None = from nobody.
+    """
+    names = [(table, json.dumps(list(key), ensure_ascii=False), measure) for table, key, measure in cells]
+    before = dict.fromkeys(names, 0) if then is None else then
+    return np.array([now.get(name, np.nan) - before.get(name, np.nan) for name in names], np.float64)
 
 
 def disappeared(profile: pa.Table) -> dict[str, float]:

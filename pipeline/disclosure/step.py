@@ -165,8 +165,7 @@ def moved_since(run: Run) -> Callable[[str, Sequence[Cell]], Floats]:
     def moved(since: str, cells: Sequence[Cell]) -> Floats:
         now = _true_counts(pq.read_table(run.home.artefact(run.release, STEP, PENDING)))
         then = _true_counts(ledger.release_cells(run.home.ledger, since))
-        names = [(table, json.dumps(list(key), ensure_ascii=False), measure) for table, key, measure in cells]
-        return np.array([now.get(name, np.nan) - then.get(name, np.nan) for name in names], np.float64)
+        return measured.moved(cells, now, then)
 
     return moved
 

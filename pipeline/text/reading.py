@@ -69,15 +69,16 @@ _KIN = frozenset(("fils", "frères", "freres", "cie", "co", "associés", "associ
 _BEFORE_FIRM = frozenset(("chez", "employeur"))
 _LEGAL_FORMS = frozenset(("sas", "sasu", "sarl", "eurl", "ets", "scop", "scea", "gaec", "earl", "selarl", "snc"))
 _TRADES = frozenset(
-    ("ambulances", "resto", "restaurant", "bar", "brasserie", "hotel", "auberge", "camping", "pizzeria", "garage",
-     "boulangerie", "boucherie", "salon", "pressing", "scierie", "pharmacie", "taxis", "transports", "jardinerie")
+    ("ambulances", "resto", "restaurant", "brasserie", "hotel", "auberge", "camping", "pizzeria", "garage",
+     "boulangerie", "boucherie", "salon", "scierie", "transports")
 )  # fmt: skip
+"""Trades (among the words that announce a firm) that a name of plain words follows behind an article."""
 _LONGEST_TRADE = 3
 _NO_FIRM = frozenset(
     ("patient", "patiente", "patients", "homme", "hommes", "femme", "femmes", "enfant", "enfants", "adulte", "adultes",
-     "sujet", "sujets", "salarie", "salarié", "salariée", "salariés", "assuré", "assurée", "employeur", "particulier",
-     "particuliers", "parents", "specialiste", "spécialiste", "kine", "kiné", "psychologue", "dentiste", "psychiatre",
-     "rhumatologue", "cardiologue", "proches", "amis", "actuel", "actuelle", "prevenu", "informé", "précédent")
+     "sujet", "sujets", "salarie", "salariee", "salaries", "assure", "assuree", "employeur", "particulier",
+     "particuliers", "parents", "specialiste", "kine", "psychologue", "dentiste", "psychiatre", "rhumatologue",
+     "cardiologue", "proches", "amis", "actuel", "actuelle", "prevenu", "informe", "precedent")
 )  # fmt: skip
 """Whom one is with (`chez`) without a name; what an employer is said to be."""
 _BEFORE_PERSONS = frozenset(["de", "par", "que", "avec", "pour", "chez", "à", "et", "entre", "selon", "contre"])
@@ -449,13 +450,7 @@ class _Reader:
                 break
             if fold(self.word[j]) in _KIN and last > i and ("&" in gap or self.word[j - 1] == "et"):
                 last = j
-            elif (
-                kind & Is.CAPITALISED
-                and kind & CAPITAL
-                and label is Label.EMPLOYER
-                and i < last == j - 1
-                and gap == " "
-            ):
+            elif firm and kind & Is.CAPITALISED and kind & CAPITAL and i < last == j - 1 and gap == " ":
                 last = j  # `chez Toyal Europe`
             elif kind & CAPITAL:
                 plain = 0
@@ -492,7 +487,7 @@ class _Reader:
         j = i + 1
         if j >= self.n or (cue not in _BEFORE_FIRM and cue not in _LEGAL_FORMS and cue not in _TRADES):
             return False
-        if self.r.gap(j) != " " and not (cue in ("employeur", "etablissement") and _LABEL_GAP.fullmatch(self.r.gap(j))):
+        if self.r.gap(j) != " " and not (cue == "employeur" and _LABEL_GAP.fullmatch(self.r.gap(j))):
             return False
         if cue in _TRADES and self.word[j] not in ("le", "la", "les", "l", "du", "des", "de", "aux", "au"):
             return False
@@ -512,7 +507,7 @@ class _Reader:
             if word == "et" and last > i and j + 1 < self.n and fold(self.word[j + 1]) in _KIN:
                 last = j + 1
                 break
-            if kind & Is.FUNCTION or (last == i and word in _NO_FIRM):
+            if kind & Is.FUNCTION or (last == i and fold(word) in _NO_FIRM):
                 break
             words, last = words + 1, j
             j += 1
