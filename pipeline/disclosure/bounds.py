@@ -37,9 +37,11 @@ Progress = Callable[[int, int], None]
 
 WHOLE_LIMIT = 6_000
 """Largest number of free cells of one programme that has a single cell for its objective."""
-MOST_APART = 64
+SPREAD_LIMIT = 40_000
+"""Largest component of which many cells are pushed at once with all figures around free to move."""
+MOST_APART = 8
 """Programmes that settle many cells at once push every one of them, every second, fourth …, at most every so many."""
-WORTHWHILE = 5_000
+WORTHWHILE = 1_000
 """They go on while two in a row (up, down) settle one cell for this many that they hold: one by one costs more."""
 NODES = 500
 """Branch-and-bound nodes of one programme in whole numbers, at most."""
@@ -86,6 +88,7 @@ def bounds(
     few: Floats | float = np.inf,
     start: Floats | None = None,
     whole: Flags | None = None,
+    taken: tuple[Floats, Floats] | None = None,
     progress: Progress | None = None,
 ) -> Bounds:
     """The attacker's interval of every masked cell.
@@ -102,6 +105,7 @@ def bounds(
         start: `(cells,)`, a solution (the true figures, where the caller has them; NaN = not at hand); left aside in
             components where it is none.
         whole: bool `(cells,)`, cells that are whole numbers; None = all.
+        taken: `(cells,)` each, least and greatest value that each cell is known to take in whole solutions; NaN = none.
         progress: told how far it is.
 
     Returns:
@@ -110,6 +114,8 @@ def bounds(
     """
     audit = _Audit(matrix, low, high, masked, asked, few, whole, progress or (lambda done, total: None))
     audit.find_solution(start)
+    if taken is not None:
+        audit.widen(np.arange(len(low)), *taken)
     audit.settle()
     return audit.answer(low, high)
 
@@ -261,10 +267,9 @@ class _Audit:
     def unsettled(self) -> Flags:
         """Masked cells neither proven wide enough, nor known to the unit, nor proven too narrow."""
         low, high = self.inner_low, self.inner_high
-        wide = high - low >= self.asked
+        wide, many = high - low >= self.asked, self._many()
         exposed = np.isfinite(self.asked) & (self.high - self.low < self.asked)
         within = within_few(self.low, self.high, self.few)
-        many = ((low <= 0) & (high >= 0)) | (high >= self.few) | (low <= -self.few)
         # An interval of width few - 1 or more does not lie within 1 to few - 1.
         one_will_do = self.asked >= self.few - 1
         settled = np.where(one_will_do, wide | many | within, (wide & many) | exposed | within)
@@ -272,12 +277,17 @@ class _Audit:
         settled |= (low == self.low) & (high == self.high)
         return np.asarray(self.masked & ~self.impossible & ~np.isnan(self.point) & ~settled)
 
+    def _many(self) -> Flags:
+        """Cells proven to hold possibly nobody, or `few` and more."""
+        low, high = self.inner_low, self.inner_high
+        return np.asarray(((low <= 0) & (high >= 0)) | (high >= self.few) | (low <= -self.few))
+
     def settle(self) -> None:
         self._tell()
         if np.isfinite(self.asked).any():
             # Published cells where they are, masked ones alone: smaller systems that fall apart; then all cells.
             self._spread(self.masked & (self.low < self.high))
-            self._spread((self.part >= 0) & (self.sizes[self.part] <= WHOLE_LIMIT))
+            self._spread((self.part >= 0) & (self.sizes[self.part] <= SPREAD_LIMIT))
         left = np.flatnonzero(self.unsettled())
         for cell in left[np.argsort(self.part[left], kind="stable")]:
             if self.unsettled()[cell]:
@@ -318,17 +328,48 @@ class _Audit:
         """One programme over these components for these unsettled cells; False where it has no answer."""
         wanted = np.searchsorted(cells, mine)
         low, high = self.low[mine], self.high[mine]
-        # A wanted cell is a rewarded part, up to the width asked, and a part that earns nothing.
+        # A wanted cell is a rewarded part, up to what it is asked, and a part that earns nothing.
+        more = mine[~self._many()[mine]]
         if up:
-            reward = np.clip(self.inner_low[mine] + self.asked[mine], low, high)
+            reward = self.inner_low + self.asked
+            reward[more] = np.maximum(reward[more], self.few[more])
         else:
-            reward = np.clip(self.inner_high[mine] - self.asked[mine], low, high)
+            reward = self.inner_high - self.asked
+            reward[more] = np.minimum(reward[more], 0.0)
         around = self._block(cells, self._rows_of(cells))
-        x = self._pushed(around, wanted, reward, up)
+        x = self._pushed(around, wanted, np.clip(reward[mine], low, high), up)
         if x is not None:
-            self._keep_parts(around, x, part)
+            self._keep_parts(around, self._mended(around, x), part)
             self._tell()
         return x is not None
+
+    def _mended(self, around: _Block, x: Floats) -> Floats:
+        """The solution with its broken numbers, and the cells in one sum with any, solved again in whole numbers.
+
+        The vertices of sums over three and more dimensions are not whole; a few cells keep a large component from being
+        a solution. Where no whole numbers are found, the cells stay as they are.
+        """
+        whole = self.whole[around.cells]
+        broken = whole & (np.abs(x - np.round(x)) > SLACK)
+        if not broken.any():
+            return x
+        result = np.where(broken, x, np.where(whole, np.round(x), x))
+        near = np.zeros(len(self.whole), np.bool_)
+        sums = np.flatnonzero(abs(around.matrix) @ broken.astype(np.float64))
+        near[around.cells[np.unique(around.matrix[sums].indices)]] = True
+        part = self._components(near)[around.cells]
+        for number in range(part.max() + 1):
+            mine = np.flatnonzero(part == number)
+            inside = sparse.csr_array(around.matrix[:, mine])
+            rows = np.flatnonzero(np.diff(inside.indptr))
+            held = result.copy()
+            held[mine] = 0.0
+            cells = around.cells[mine]
+            block = _Block(cells, around.rows[rows], inside[rows], around.matrix[rows] @ held + around.fixed[rows])
+            found, _, _ = self._programme(block, np.zeros(len(mine)), self.low[cells], self.high[cells], whole=True)
+            if found is not None:
+                result[mine] = found
+        return result
 
     def _pushed(self, around: _Block, wanted: Ints, reward: Floats, up: bool) -> Floats | None:
         """Solution with as much as can be of the wanted cells at `reward` or beyond."""
@@ -366,11 +407,11 @@ class _Audit:
         spoilt = np.zeros(int(part.max()) + 1, np.bool_)
         spoilt[part[cells[np.unique(around.matrix[np.flatnonzero(broken)].indices)]]] = True
         good = ~spoilt[part[cells]]
-        self._widen(cells[good], exact[good])
+        self.widen(cells[good], exact[good], exact[good])
 
-    def _widen(self, cells: Ints, x: Floats) -> None:
-        self.inner_low[cells] = np.fmin(self.inner_low[cells], x)
-        self.inner_high[cells] = np.fmax(self.inner_high[cells], x)
+    def widen(self, cells: Ints, low: Floats, high: Floats) -> None:
+        self.inner_low[cells] = np.fmin(self.inner_low[cells], low)
+        self.inner_high[cells] = np.fmax(self.inner_high[cells], high)
 
     def _around(self, cell: int) -> None:
         """Growing neighbourhoods of one cell, until it is settled or the limit is reached."""
@@ -429,7 +470,7 @@ class _Audit:
                 x, bound, _ = self._programme(around, objective, low, high, whole=whole)
                 made = None if x is None else self._checked(around, x, low, high)
                 if made is not None:
-                    self._widen(cells, made)
+                    self.widen(cells, made, made)
                 if complete:
                     self._tighten(cell, bound, sign)
                 if made is not None:

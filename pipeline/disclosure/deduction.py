@@ -28,6 +28,26 @@ _PRICE = 1e-9
 
 
 @dataclass(frozen=True)
+class Taken:
+    """Values that the cells of a system are known to take in whole solutions; with more cells masked they still do.
+
+    Attributes:
+        low, high: float64 `(cells,)`, the least and the greatest; NaN where none is known.
+        groups: masked parts of one shown total -> the same of their sum.
+    """
+
+    low: Floats
+    high: Floats
+    groups: Mapping[tuple[int, ...], tuple[float, float]]
+
+    def with_groups(self, groups: Sequence[np.ndarray]) -> tuple[Floats, Floats]:
+        """The values of the cells, followed by those of these groups."""
+        listed = [self.groups.get(tuple(group.tolist()), (np.nan, np.nan)) for group in groups]
+        more = np.array(listed, np.float64).reshape(-1, 2)
+        return np.concatenate([self.low, more[:, 0]]), np.concatenate([self.high, more[:, 1]])
+
+
+@dataclass(frozen=True)
 class Deduced:
     """The verdict on masked counts.
 
@@ -41,6 +61,7 @@ class Deduced:
             where there is no count.
         exposed, numbers: counts and groups that can be deduced too closely: names, and numbers in the system.
         programmes: linear programmes solved.
+        taken: what was found on the way.
     """
 
     counts: int
@@ -53,6 +74,7 @@ class Deduced:
     exposed: tuple[tuple[Cell, ...], ...]
     numbers: tuple[tuple[int, ...], ...]
     programmes: int
+    taken: Taken
 
 
 class Reading:
@@ -173,31 +195,45 @@ def unrounded_counts(values: Floats, base: int, k: int) -> tuple[Floats, Floats]
     return np.where(itself, values, low), np.where(itself, values, high)
 
 
-def too_close(system: System, masked: Flags, k: int, base: int) -> tuple[Flags, list[np.ndarray]]:
-    """Masked counts that readers of these tables would bound too closely, alone or as the masked parts of a total.
+@dataclass(frozen=True)
+class TooClose:
+    """What readers of some tables would bound too closely.
+
+    Attributes:
+        cells: bool `(cells,)`, the masked counts, alone or as the masked parts of a total.
+        binding: for each group of such counts that no sum ties to another one, the cells whose figures bind it: with
+            any of them masked, it could be more.
+        taken: what was found on the way.
+    """
+
+    cells: Flags
+    binding: Sequence[np.ndarray]
+    taken: Taken | None
+
+
+def too_close(system: System, masked: Flags, k: int, base: int, *, taken: Taken | None = None) -> TooClose:
+    """Masked counts that readers of these tables would bound too closely.
 
     Args:
         system: of the true tables.
         masked: bool `(cells,)`, complements left out.
         k: least persons.
         base: rounding base.
-
-    Returns:
-        bool `(cells,)`, and for each group of such counts that no sum ties to another one the cells whose figures bind
-        it: with any of them masked, it could be more.
+        taken: found with these cells masked, or fewer.
     """
     found = np.zeros(system.size, np.bool_)
     if not masked[system.cell].any():
-        return found, []
+        return TooClose(found, [], taken)
     reading = Reading.before(system, masked, k, base)
     binding, seen = [], np.zeros(len(system.labels), np.bool_)
-    for cells in deduce(reading).numbers:
+    verdict = deduce(reading, taken=taken)
+    for cells in verdict.numbers:
         found[list(cells)] = True
         sums = system.sum_of[np.isin(system.cell, list(cells))]
         if not seen[sums].any():
             binding.append(_binding(reading, cells)[: system.size])
         seen[sums] = True
-    return found, [np.flatnonzero(each) for each in binding]
+    return TooClose(found, [np.flatnonzero(each) for each in binding], verdict.taken)
 
 
 def _binding(reading: Reading, cells: Sequence[int]) -> Flags:
@@ -214,11 +250,12 @@ def _binding(reading: Reading, cells: Sequence[int]) -> Flags:
     return np.asarray(price > _PRICE)
 
 
-def deduce(reading: Reading, *, progress: Progress | None = None) -> Deduced:
+def deduce(reading: Reading, *, taken: Taken | None = None, progress: Progress | None = None) -> Deduced:
     """Bound every masked count of a release, and every group of masked parts of one shown total.
 
     Args:
         reading: the release.
+        taken: found on the same figures, or on more of them.
         progress: told how many are settled.
     """
     k, secret = reading.k, reading.secret
@@ -237,7 +274,10 @@ def deduce(reading: Reading, *, progress: Progress | None = None) -> Deduced:
     if reading.start is not None:
         start = np.concatenate([reading.start, [reading.start[group].sum() for group in groups]])
     low, high = _without_contradiction(matrix, low, high, reasoned, 0.0, start, whole)
-    found = bounds(matrix, low, high, question, asked=asked, few=few, start=start, whole=whole, progress=progress)
+    found = bounds(
+        matrix, low, high, question, asked=asked, few=few, start=start, whole=whole, progress=progress,
+        taken=None if taken is None else taken.with_groups(groups),
+    )  # fmt: skip
     exposed = question & found.possible & (
         single & (found.outer_high - found.outer_low < asked)
         | within_few(found.outer_low, found.outer_high, few)
@@ -265,7 +305,16 @@ def deduce(reading: Reading, *, progress: Progress | None = None) -> Deduced:
         exposed=tuple(tuple(reading.system.name(cell) for cell in cells) for cells in numbers),
         numbers=numbers,
         programmes=found.programmes,
+        taken=_taken(np.where(question, found.low, np.nan), np.where(question, found.high, np.nan), groups),
     )
+
+
+def _taken(low: Floats, high: Floats, groups: Sequence[np.ndarray]) -> Taken:
+    """Of the cells, and of the groups that follow them."""
+    cells = len(low) - len(groups)
+    ends = zip(low[cells:].tolist(), high[cells:].tolist(), strict=True)
+    named = {tuple(group.tolist()): each for group, each in zip(groups, ends, strict=True)}
+    return Taken(low[:cells], high[:cells], named)
 
 
 def least_values(base: int) -> int:

@@ -9,7 +9,8 @@ A cell is decided in this order, over the system of all tables:
 3. in every sum with a written total, the cells that moved tell by how much the others moved together: where that is 1
    to k-1 persons, none of them moves, to a fixed point;
 4. readers who keep every release and bound masked cells by the sums (`disclosure.readers`) try the result: where they
-   rightly bound a group under k, cells around it keep their earlier value or are masked, and step 1 starts again;
+   rightly bound a group under k, cells around it keep their earlier value or are masked, and step 1 starts again; so
+   it does where linear programming bounds a masked count of this release too closely (`Protection.widen`);
 5. rates are computed again from the counts that are shown;
 6. readers who keep every release try the tables with linear programmes too (`deduction.deduce_changes`): where they
    rightly bound a change under k, step 4 is taken for it.
@@ -33,9 +34,13 @@ from pipeline.disclosure.ledger import Matched
 from pipeline.disclosure.measured import Release
 from pipeline.disclosure.pools import POOLED, told_together
 from pipeline.disclosure.readers import Found, Readers, Seen
-from pipeline.disclosure.suppression import protect_all
+from pipeline.disclosure.suppression import Protection
 from pipeline.disclosure.system import Cell, Equality, Floats, Ints, System, system_of
 from pipeline.disclosure.tables import CountTable, Flags, Protected, Rules, denominators_of, rates_of
+
+
+PATIENCE = 5
+"""Rounds of masking for what readers would bound, after which one cell more is masked for each claim."""
 
 
 @dataclass(frozen=True)
@@ -109,16 +114,13 @@ def publish_all(
     before = _Remembered.of(tables, previous, rules.k)
     masked = [flags | _members(table) for table, flags in zip(tables, before.kept, strict=True)]
     trial = _Trial(tables, previous, rules.k, base, equalities, history)
+    protection = Protection(tables, rules, equalities=equalities, base=base, known=before.known, persons=before.persons)
     while True:
-        protected = protect_all(
-            tables, rules, equalities=equalities, base=base, kept=masked, known=before.known, persons=before.persons
-        )
+        protected = protection.protect(masked)
         cells = [ledger.cells_of(table, made) for table, made in zip(tables, protected, strict=True)]
         whole = pa.concat_tables([ledger.CELLS.empty_table(), *cells])
-        while True:
-            decided, more = trial.decide(whole)
-            if any(flags.any() for flags in more):
-                break
+        decided, more = trial.decide(whole)
+        while not _any(more) and not protection.widen():
             published = [
                 _publication(table, made, mine)
                 for table, made, mine in zip(tables, protected, _by_table(decided, cells), strict=True)
@@ -128,10 +130,15 @@ def publish_all(
                 return published
             if not trial.hold_around(claims, decided):
                 more = trial.to_mask(claims, decided)
-                break
-        if not any(flags.any() for flags in more):
-            return published  # nothing is left to hold or mask: such a release is not published
+                if _any(more):
+                    break
+                return published  # nothing is left to hold or mask: such a release is not published
+            decided, more = trial.decide(whole)
         masked = [flags | others for flags, others in zip(masked, more, strict=True)]
+
+
+def _any(cells: Sequence[Flags]) -> bool:
+    return any(flags.any() for flags in cells)
 
 
 def _by_table(decided: pa.Table, cells: Sequence[pa.Table]) -> Iterator[pa.Table]:
@@ -220,6 +227,7 @@ class _Trial:
         self.names = _written_names(self.system)
         self.earlier = {month: self._then(cells) for month, cells in history}
         self.placed = False
+        self.rounds = 0
 
     def decide(self, current: pa.Table) -> tuple[pa.Table, list[Flags]]:
         """The cells after the increment rule and all that must be held, and the cells to mask besides.
@@ -370,20 +378,28 @@ class _Trial:
         return bool(more.any())
 
     def to_mask(self, claims: Sequence[Found], decided: pa.Table) -> list[Flags]:
-        """For each true claim, the shown cell with the fewest persons around it, or around those, and so on.
+        """For each true claim, a shown cell around it, or around those, and so on.
+
+        Of these the one that stands in the fewest sums without a masked cell, each of which would need another; then
+        the one with the fewest persons. Claims follow from what was masked for others: every `PATIENCE` rounds, one
+        cell more is masked for each.
 
         Returns:
             Per table bool `(measures, rows)`; all False where no cell is shown in any sum that leads there.
         """
         masked = self._where(decided["masked"].to_numpy(), True)
         found = np.zeros(self.system.size, np.bool_)
+        system = self.system
+        lonely = system.lonely(masked)
+        each = 1 + self.rounds // PATIENCE
+        self.rounds += 1
         for claim in claims:
             near = self.readers.around(claim.cells)
             while masked[near].all() and len(farther := self.readers.around(near)) > len(near):
                 near = farther
             shown = near[~masked[near]]
             if len(shown):
-                found[shown[np.lexsort((self.system.place[shown], self.system.persons[shown]))[0]]] = True
+                found[shown[np.lexsort((system.place[shown], system.persons[shown], lonely[shown]))[:each]]] = True
         return self.system.by_table(found)
 
 

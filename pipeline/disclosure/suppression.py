@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from pipeline.disclosure.deduction import too_close
+from pipeline.disclosure.deduction import Taken, too_close
 from pipeline.disclosure.linear import PRIME, determined, null_space, tellable
 from pipeline.disclosure.system import Cell, Equality, Ints, System, system_of
 from pipeline.disclosure.tables import (
@@ -90,20 +90,82 @@ def protect_all(
         ValueError: if keys repeat or a declared column is missing.
         DisclosureError: if a masked cell could be computed whatever else is masked.
     """
-    system = system_of(tables, equalities, k=rules.k, known=known, persons=persons)
-    first = _Unsafe(system, rules)
-    stays = np.zeros(system.size, np.bool_)
-    if kept is not None:
-        # What holds k persons by now, of whom too few have joined, is masked for that.
-        enough = (system.counter < 0) & (system.values >= rules.k)
-        stays = system.flat(kept) & (~first.cells | enough)
-    unsafe = first.cells & ~stays
-    start = unsafe | stays
-    masked = _until_wide(system, start, _complement(system, start, rules.k), rules.k, base)
-    why = first.because | dict.fromkeys(np.flatnonzero(stays).tolist(), KEPT)
-    why |= _reasons(system, masked & ~start, masked, start)
-    masks = _masks(system, unsafe, masked & ~start, stays, why)
-    return [_publish(table, mask, rules.k, base) for table, mask in zip(tables, masks, strict=True)]
+    protection = Protection(tables, rules, equalities=equalities, base=base, known=known, persons=persons)
+    made = protection.protect(kept)
+    while protection.widen():
+        made = protection.protect(kept)
+    return made
+
+
+class Protection:
+    """The masking of some tables, done again with more of their cells masked until nobody is told too much.
+
+    `protect` masks what is unsafe and what elimination would give back, `widen` asks for more where linear programming
+    still bounds a masked count too closely: what elimination leaves open may lie within a few values, since no count is
+    below zero. From the first such demand on nothing is told again, so that widths once proven stay so.
+
+    Args:
+        tables, rules, equalities, base, known, persons: see `protect_all`.
+    """
+
+    def __init__(
+        self, tables: Sequence[CountTable], rules: Rules, *, equalities: Sequence[Equality], base: int,
+        known: Sequence[Flags] | None, persons: Sequence[Ints] | None,
+    ) -> None:  # fmt: skip
+        self.tables, self.rules, self.base = tables, rules, base
+        self.system = system_of(tables, equalities, k=rules.k, known=known, persons=persons)
+        self.first = _Unsafe(self.system, rules)
+        self.asked = np.zeros(self.system.size, np.bool_)
+        self.masked = self.asked
+        self.proven: tuple[Flags, Taken | None] = (self.asked, None)
+
+    def protect(self, kept: Sequence[Flags] | None = None) -> list[Protected]:
+        """The tables as masked now.
+
+        Args:
+            kept: per table, bool `(measures, rows)`, cells that stay masked whatever they hold.
+
+        Raises:
+            DisclosureError: if a masked cell could be computed whatever else is masked.
+        """
+        system, first = self.system, self.first
+        stays = np.zeros(system.size, np.bool_)
+        if kept is not None:
+            # What holds k persons by now, of whom too few have joined, is masked for that.
+            enough = (system.counter < 0) & (system.values >= self.rules.k)
+            stays = system.flat(kept) & (~first.cells | enough)
+        unsafe = first.cells & ~stays
+        start = unsafe | stays
+        self.masked = masked = _complement(system, start | self.asked, self.rules.k)
+        why = first.because | dict.fromkeys(np.flatnonzero(stays).tolist(), KEPT)
+        why |= _reasons(system, masked & ~start, masked, start)
+        masks = _masks(system, unsafe, masked & ~start, stays, why)
+        return [_publish(table, mask, self.rules.k, self.base) for table, mask in zip(self.tables, masks, strict=True)]
+
+    def widen(self) -> bool:
+        """Ask for more cells to be masked where readers would know a masked count too closely; False where nowhere.
+
+        Raises:
+            DisclosureError: if a masked cell is told too closely whatever else is masked, and readers have not seen
+                what is left.
+        """
+        system, masked = self.system, self.masked
+        before, taken = self.proven
+        close = too_close(system, masked, self.rules.k, self.base, taken=None if (before & ~masked).any() else taken)
+        self.proven = masked, close.taken
+        if not close.cells.any():
+            return False
+        more = _unbound(system, masked, close.binding)
+        if not len(more):
+            more = _widening(system, masked, close.cells)
+        if not len(more) and system.known.any():
+            return False  # readers have seen all that is left; the release's own audit judges what they make of it
+        if not len(more):
+            names = sorted({system.name(int(cell))[0] for cell in np.flatnonzero(close.cells)})
+            raise DisclosureError(f"{', '.join(names)}: a masked cell is told too closely whatever else is masked")
+        self.asked |= masked
+        self.asked[more] = True
+        return True
 
 
 def primary(table: CountTable, k: int, *, mask_zero: bool = False) -> Mask:
@@ -261,36 +323,15 @@ def _complement(system: System, start: Flags, k: int) -> Flags:
     return _cover(system, secret, _told_again(system, secret, cover, k), k) & ~system.complement
 
 
-def _until_wide(system: System, start: Flags, masked: Flags, k: int, base: int) -> Flags:
-    """Mask further cells until no masked count is told too closely.
-
-    What elimination leaves open, linear programming may still bound to a few values: no count is below zero.
-    """
-    asked = start.copy()
-    while True:
-        close, binding = too_close(system, masked, k, base)
-        if not close.any():
-            return masked
-        more = _unbound(system, masked, binding)
-        if not len(more):
-            more = _widening(system, masked, close)
-        if not len(more) and system.known.any():
-            return masked  # readers have seen all that is left; the release's own audit judges what they make of it
-        if not len(more):
-            names = sorted({system.name(int(cell))[0] for cell in np.flatnonzero(close)})
-            raise DisclosureError(f"{', '.join(names)}: a masked cell is told too closely whatever else is masked")
-        asked[more] = True
-        masked = _complement(system, asked, k)
-
-
 def _unbound(system: System, masked: Flags, binding: Sequence[Ints]) -> Ints:
-    """For each group told too closely, of the figures that bind it the one with the fewest persons."""
+    """For each group told too closely, one of the figures that bind it: the least lonely, with the fewest persons."""
+    lonely = system.lonely(masked)
     free = ~(masked | system.told | system.complement | system.known)
     chosen = []
     for cells in binding:
         mine = cells[free[cells]]
         if len(mine):
-            chosen.append(mine[np.lexsort((system.place[mine], system.persons[mine]))[0]])
+            chosen.append(mine[np.lexsort((system.place[mine], system.persons[mine], lonely[mine]))[0]])
     return np.unique(np.array(chosen, np.int64))
 
 
