@@ -11,9 +11,10 @@ import unicodedata
 from collections.abc import Iterator
 from itertools import accumulate
 
-from pipeline.text import numbers
+from pipeline.text import numbers, organisations
 from pipeline.text.lexicon import CAPITAL, CUES, NAME, READABLE, WEEKDAYS, Is, Lexicon
 from pipeline.text.normal import fold
+from pipeline.text.organisations import KIN, LEGAL_FORMS
 from pipeline.text.spans import Label, Span
 
 _LATIN = [chr(c) for c in (*range(0x41, 0x250), *range(0x1E00, 0x1F00)) if chr(c).isalpha()]
@@ -64,10 +65,7 @@ _RELATIVES = frozenset(
 )  # fmt: skip
 _BETWEEN = frozenset(("a", "à", "au", "aux", "et", "en", "y", "sur", "sous"))
 """Particles that join two names more often than they stand inside one."""
-_KIN = frozenset(("fils", "frères", "freres", "cie", "co", "associés", "associes"))
-"""End the names of firms (`Paul & fils`)."""
 _BEFORE_FIRM = frozenset(("chez", "employeur"))
-_LEGAL_FORMS = frozenset(("sas", "sasu", "sarl", "eurl", "ets", "scop", "scea", "gaec", "earl", "selarl", "snc"))
 _TRADES = frozenset(
     ("ambulances", "resto", "restaurant", "brasserie", "hotel", "auberge", "camping", "pizzeria", "garage",
      "boulangerie", "boucherie", "salon", "scierie", "transports")
@@ -122,6 +120,10 @@ class Reading:
         if i not in self.marks or self.marks[i][1] < score:
             self.marks[i] = (label, score)
 
+    def fill(self, first: int, last: int, label: Label, score: float) -> None:
+        """Cover everything from one token to another, with what stands between them."""
+        self.extra.append(Span(self.start[first], self.end[last], label, score))
+
     def opens(self, i: int) -> bool:
         """Whether a sentence, a line, a heading's text or a list item begins at the token."""
         if i == 0:
@@ -146,6 +148,7 @@ def read(text: str, lexicon: Lexicon) -> Reading:
     reading = Reading(text, lexicon)
     reading.extra = list(numbers.find(text))
     _Reader(reading).read()
+    organisations.complete(reading)
     return reading
 
 
@@ -448,7 +451,7 @@ class _Reader:
                 break
             if gap.strip() in (".", ":") and not (gap == "." and kind & CAPITAL) and (j > i + 1 or not self._short(i)):
                 break
-            if fold(self.word[j]) in _KIN and last > i and ("&" in gap or self.word[j - 1] == "et"):
+            if fold(self.word[j]) in KIN and last > i and ("&" in gap or self.word[j - 1] == "et"):
                 last = j
             elif firm and kind & Is.CAPITALISED and kind & CAPITAL and i < last == j - 1 and gap == " ":
                 last = j  # `chez Toyal Europe`
@@ -477,7 +480,7 @@ class _Reader:
         first = i + 1 if chez else i
         if last > i:
             self._cover(list(range(first, last + 1)), 0.82, label)
-            self._fill(first, last, label, 0.82)
+            self.r.fill(first, last, label, 0.82)
 
     def _trade_name(self, i: int) -> bool:
         """A firm's name in plain small letters (`chez sas bati rhone`, `resto le lotus d'or`), up to a stop."""
@@ -485,7 +488,7 @@ class _Reader:
         if self.kind[i] & CAPITAL and not self.kind[i] & Is.TITLE:
             return False
         j = i + 1
-        if j >= self.n or (cue not in _BEFORE_FIRM and cue not in _LEGAL_FORMS and cue not in _TRADES):
+        if j >= self.n or (cue not in _BEFORE_FIRM and cue not in LEGAL_FORMS and cue not in _TRADES):
             return False
         if self.r.gap(j) != " " and not (cue == "employeur" and _LABEL_GAP.fullmatch(self.r.gap(j))):
             return False
@@ -498,24 +501,24 @@ class _Reader:
                 break
             if kind & (Is.CIVILITY | Is.DIGITS | Is.NUMERAL | Is.MONTH) or not kind & Is.LOWER:
                 break
-            if kind & Is.VERB and cue not in _LEGAL_FORMS and self.word[j - 1] not in _LEGAL_FORMS:
+            if kind & Is.VERB and cue not in LEGAL_FORMS and self.word[j - 1] not in LEGAL_FORMS:
                 break
             article = cue in _TRADES and j == i + 1
             if article or (kind & Is.PARTICLE and not (word in _BETWEEN and word != "aux")):
                 j += 1
                 continue
-            if word == "et" and last > i and j + 1 < self.n and fold(self.word[j + 1]) in _KIN:
+            if word == "et" and last > i and j + 1 < self.n and fold(self.word[j + 1]) in KIN:
                 last = j + 1
                 break
             if kind & Is.FUNCTION or (last == i and fold(word) in _NO_FIRM):
                 break
             words, last = words + 1, j
             j += 1
-        told = last > i and (cue in _LEGAL_FORMS or cue in _BEFORE_FIRM or last > i + 1)
+        told = last > i and (cue in LEGAL_FORMS or cue in _BEFORE_FIRM or last > i + 1)
         if told:
             first = i + 1 if cue in _BEFORE_FIRM else i
             self._cover(list(range(first, last + 1)), 0.6, Label.EMPLOYER)
-            self._fill(first, last, Label.EMPLOYER, 0.6)
+            self.r.fill(first, last, Label.EMPLOYER, 0.6)
         return bool(told)
 
     def _short(self, i: int) -> bool:
@@ -604,7 +607,7 @@ class _Reader:
             j += 1
         if last > i and (numbered or capital or self.kind[i] & Is.STREET):
             self._cover(list(range(first, last + 1)), 0.85, Label.ADDRESS)
-            self._fill(first, last, Label.ADDRESS, 0.85)
+            self.r.fill(first, last, Label.ADDRESS, 0.85)
 
     def _goes_on(self, j: int, begun: bool) -> bool:
         """Whether an address goes on in the line that begins with token j."""
@@ -612,9 +615,6 @@ class _Reader:
         if kind & CAPITAL or (kind & Is.LOWER and begun):
             return True
         return bool(kind & Is.PARTICLE and j + 1 < self.n and self.kind[j + 1] & CAPITAL)
-
-    def _fill(self, first: int, last: int, label: Label, score: float) -> None:
-        self.r.extra.append(Span(self.r.start[first], self.r.end[last], label, score))
 
     def _digits(self, i: int) -> None:
         word = self.word[i]
@@ -704,7 +704,7 @@ class _Reader:
         if first and fold(self.word[first - 1]) in WEEKDAYS and self.r.gap(first) == " ":
             first -= 1
         self._cover(list(range(first, last + 1)), 0.85, Label.DATE)
-        self._fill(first, last, Label.DATE, 0.85)
+        self.r.fill(first, last, Label.DATE, 0.85)
         if last == i and self._short(i) and self.r.gaps[i + 1][:1] == ".":  # the point of `16 nov.`
             self.r.extra.append(Span(self.r.end[i], self.r.end[i] + 1, Label.DATE, 0.5))
 
@@ -740,7 +740,7 @@ class _Reader:
                 run.append(i)
                 continue
             if len(run) >= _SPELT_RUN:
-                self._fill(run[0], run[-1], Label.NUMBER, 0.5)
+                self.r.fill(run[0], run[-1], Label.NUMBER, 0.5)
             run = [i] if i < self.n and self.kind[i] & Is.NUMERAL else []
 
     def _initials(self, look: list[int]) -> None:
