@@ -136,7 +136,7 @@ class _Organisations:
 
     def _head(self, first: int) -> int:
         """Where the noun phrase begins whose last word is the name at token first; first itself if there is none."""
-        if self._legal_form(first - 1):
+        if self._legal_form(first - 1) or self._trade(first - 1):
             return first - 1
         found, plain, j = first, 0, first - 1
         while j >= 0 and first - j <= _LONGEST_PHRASE and _WITHIN.fullmatch(self.r.gap(j + 1)):
@@ -152,7 +152,7 @@ class _Organisations:
                 break
             elif kind & Is.PARTICLE or word == "pour":
                 pass
-            elif kind & Is.FUNCTION or (kind & Is.VERB and not self._noun(j)):
+            elif kind & Is.FUNCTION or self._verb(j):
                 break
             else:
                 plain += 1
@@ -167,13 +167,19 @@ class _Organisations:
         shouted = j > 0 and self.kind[j - 1] & Is.CAPS and not self.r.opens(j)
         return self.word[j] in _FORMS_IN_CAPITALS or (self.word[j] in _SHORT_FORMS and not shouted)
 
+    def _trade(self, j: int) -> bool:
+        """Whether token j is a capital trade right before a name (`Ravalement Tartanvielle`)."""
+        return j >= 0 and self.r.gap(j + 1) == " " and bool(self.kind[j] & Is.TRADE and self.kind[j] & CAPITAL)
+
     def _named_behind(self, j: int, first: int) -> bool:
         """Whether nothing but articles stands between token j and the name."""
         return all(self.kind[k] & Is.PARTICLE for k in range(j + 1, first))
 
-    def _noun(self, j: int) -> bool:
-        """Whether a form that a verb has too is a noun: behind an article or a preposition (`maison de garde`)."""
-        return bool(j and self.kind[j - 1] & Is.PARTICLE and self.word[j - 1] not in _PLACING)
+    def _verb(self, j: int) -> bool:
+        """Whether a token is a verb: its form is one, and no article or preposition makes it a noun (`de garde`)."""
+        if not self.kind[j] & Is.VERB or self.kind[j] & Is.PARTICLE:
+            return False
+        return not (j and self.kind[j - 1] & Is.PARTICLE and self.word[j - 1] not in _PLACING)
 
     def _end(self, first: int, last: int, *, person: bool) -> int:
         """The last token of the firm's name that begins with tokens first to last."""
@@ -234,7 +240,7 @@ class _Organisations:
             kind = self.kind[k]
             if k > first and _SAID.search(self.r.gap(k)):
                 return False
-            if self.word[k].lower() in _SPEECH or (kind & Is.LOWER and kind & Is.VERB and not self._noun(k)):
+            if self.word[k].lower() in _SPEECH or (kind & Is.LOWER and self._verb(k)):
                 return False
         return True
 
@@ -247,7 +253,7 @@ class _Organisations:
             kind = self.kind[j]
             if self._is_head(j) or (fold(self.word[j]) in _RUN and not plain):
                 return True
-            if kind & Is.VERB and not self._noun(j):
+            if self._verb(j):
                 return False
             plain = plain or not kind & Is.FUNCTION
         return False
@@ -280,7 +286,7 @@ class _Organisations:
                 break
             if kind & Is.PARTICLE and fold(self.word[k]) not in _PLACING:
                 continue
-            if kind & (Is.FUNCTION | Is.DIGITS | Is.CIVILITY) or (kind & Is.VERB and not self._noun(k)):
+            if kind & (Is.FUNCTION | Is.DIGITS | Is.CIVILITY) or self._verb(k):
                 break
             last = k
         return last

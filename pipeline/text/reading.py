@@ -11,10 +11,11 @@ import unicodedata
 from collections.abc import Iterator
 from itertools import accumulate
 
-from pipeline.text import numbers, organisations
+from pipeline.text import numbers, organisations, persons
 from pipeline.text.lexicon import CAPITAL, CUES, NAME, READABLE, WEEKDAYS, Is, Lexicon
 from pipeline.text.normal import fold
 from pipeline.text.organisations import KIN, LEGAL_FORMS
+from pipeline.text.persons import RELATIVES
 from pipeline.text.spans import Label, Span
 
 _LATIN = [chr(c) for c in (*range(0x41, 0x250), *range(0x1E00, 0x1F00)) if chr(c).isalpha()]
@@ -59,10 +60,6 @@ _KEPT_AFTER_CIVILITY = frozenset(
         "juge",
     ]
 )
-_RELATIVES = frozenset(
-    ("pere", "mere", "fils", "fille", "frere", "soeur", "mari", "femme", "epoux", "epouse", "conjoint", "conjointe",
-     "compagnon", "compagne", "oncle", "tante", "cousin", "cousine", "neveu", "niece", "prenom")
-)  # fmt: skip
 _BETWEEN = frozenset(("a", "à", "au", "aux", "et", "en", "y", "sur", "sous"))
 """Particles that join two names more often than they stand inside one."""
 _BEFORE_FIRM = frozenset(("chez", "employeur"))
@@ -129,7 +126,7 @@ class Reading:
         if i == 0:
             return True
         gap = self.gap(i)
-        if not _SENTENCE.search(gap):
+        if not _SENTENCE.search(gap) or (gap == " (" and not self.kind[i] & Is.VERB):
             return False
         return not (gap.strip() == "." and (self.kind[i - 1] & Is.SINGLE or fold(self.word[i - 1]) in _ABBREVIATED))
 
@@ -148,6 +145,7 @@ def read(text: str, lexicon: Lexicon) -> Reading:
     reading = Reading(text, lexicon)
     reading.extra = list(numbers.find(text))
     _Reader(reading).read()
+    persons.complete(reading)
     organisations.complete(reading)
     return reading
 
@@ -237,14 +235,15 @@ class _Reader:
             return
         if kind & NAME and (not kind & (Is.FUNCTION | Is.CAPITALISED) or self._beside_a_name(i)):
             self._name(i, kind)
-        elif not kind & Is.FUNCTION and i and fold(self.word[i - 1]) in _RELATIVES and self.r.gap(i) == " ":
+        elif not kind & Is.FUNCTION and i and fold(self.word[i - 1]) in RELATIVES and self.r.gap(i) == " ":
             self.mark(i, Label.PERSON, 0.4)
         elif not kind & READABLE:
             self.mark(i, Label.PERSON, 0.5)
         elif i and self._article(i - 1) and not kind & Is.FUNCTION:
             self._cover([i - 1, i], 0.5)
-        elif not kind & (Is.FUNCTION | Is.CAPITALISED | Is.MONTH | Is.CIVILITY | Is.EPONYM) and (
-            not self.r.opens(i) or self._born(i)
+        elif (kind & Is.FUNCTION and self._elided_behind_a_name(i)) or (
+            not kind & (Is.FUNCTION | Is.CAPITALISED | Is.MONTH | Is.CIVILITY | Is.EPONYM)
+            and (not self.r.opens(i) or self._born(i))
         ):
             self.mark(i, Label.PERSON, 0.35)
 
@@ -258,6 +257,12 @@ class _Reader:
     def _article(self, i: int) -> bool:
         """Whether a token is a capital article inside a sentence: it opens a proper name (`à La Défense`)."""
         return self.word[i] in ("La", "Le", "Les") and not self.r.opens(i) and self.r.gap(i + 1) == " "
+
+    def _elided_behind_a_name(self, i: int) -> bool:
+        """Whether `d'` and a capital before it precede a token: `Lampe d'Or`."""
+        if i < 2 or self.r.gap(i) != "'" or self.word[i - 1] != "d" or self.r.gap(i - 1) != " ":
+            return False
+        return bool(self.kind[i - 2] & Is.TITLE and not self.kind[i - 2] & (Is.FUNCTION | Is.CAPITALISED))
 
     def _stands_out(self, i: int, kind: int) -> bool:
         """Whether a word in capitals is a name: before `né(e)`, behind an initial, or in a line of small letters."""
@@ -510,7 +515,8 @@ class _Reader:
             if word == "et" and last > i and j + 1 < self.n and fold(self.word[j + 1]) in KIN:
                 last = j + 1
                 break
-            if kind & Is.FUNCTION or (last == i and fold(word) in _NO_FIRM):
+            golden = word == "or" and gap == "'"
+            if (kind & Is.FUNCTION and not golden) or (last == i and fold(word) in _NO_FIRM):
                 break
             words, last = words + 1, j
             j += 1
@@ -845,12 +851,20 @@ class _Reader:
         if kind & unnamed and not kind & (Is.FIRST | Is.SURNAME):
             return False
         if kind & Is.FUNCTION:
-            return bool(j < i and kind & Is.PARTICLE and gap != ". " and self.word[j].lower() not in _BETWEEN)
+            if j < i and kind & Is.PARTICLE and gap != ". " and self.word[j].lower() not in _BETWEEN:
+                return True
+            return gap == " " and self._inside_a_name(i, j)
         if gap == ". ":
             return False
         if kind & Is.TITLE and self.r.opens(j) and j < i:
             return not kind & Is.VERB and not kind & (Is.FACILITY | Is.EMPLOYER) and self.marks[i][0] is Label.PERSON
         return True
+
+    def _inside_a_name(self, i: int, j: int) -> bool:
+        """Whether a capital word of grammar beside token i is part of its name (`Aux Lampes`, `Blanc Comme Lampe`)."""
+        if not self.kind[i] & self.kind[j] & Is.TITLE or self.r.opens(j) or self.word[j] in _ADDRESSED:
+            return False
+        return j < i or (j + 1 < self.n and j + 1 in self.marks and self.r.gap(j + 1) == " ")
 
     def _initial_belongs(self, i: int, j: int, gap: str) -> bool:
         text = self.r.text
@@ -865,6 +879,10 @@ class _Reader:
         )
 
 
+_ADDRESSED = frozenset(
+    ("Vous", "Votre", "Vos", "Nous", "Notre", "Il", "Elle", "Je", "On", "Ils", "Elles", "Ce", "Cette")
+)
+"""Capital words of grammar that begin a sentence without a stop, or are polite."""
 _DOTTED = frozenset(
     ("SARL", "RSA", "CDD", "CDI", "RDV", "CPAM", "URSS", "USA", "IRM", "ECG", "ALD", "CAF", "DRH", "CGT", "ONU", "CMU")
 )
