@@ -14,7 +14,7 @@ from pipeline.text.lexicon import CAPITAL, NAME, READABLE, Is, Lexicon
 from pipeline.text.normal import fold
 from pipeline.text.numbers import digits
 from pipeline.text.reading import TOKEN
-from pipeline.text.record import Known
+from pipeline.text.record import Known, without_and
 from pipeline.text.spans import NAMES, Span
 
 
@@ -149,9 +149,10 @@ def identifies(text: str, record: Known) -> bool:
     telling = record.telling
     if not telling.keys().isdisjoint(words):
         return True
+    phrase = without_and(words)
     for parts in (name.parts for name in record.names if len(name.parts) > 1 and name.telling):
         size = len(parts)
-        if parts[0] in words and any(tuple(words[k : k + size]) == parts for k in range(len(words) - size + 1)):
+        if parts[0] in phrase and any(tuple(phrase[k : k + size]) == parts for k in range(len(phrase) - size + 1)):
             return True
     glued = "".join(words)
     if any(len(part) >= _SHORTEST_GLUED and part in glued and _aligned(words, part) for part in telling):
