@@ -61,6 +61,19 @@ _PLATE = re.compile(r"(?<![\w])[A-HJ-NP-TV-Z]{2}[ \-]?\d{3}[ \-]?[A-HJ-NP-TV-Z]{
 _ARTICLE = re.compile(r"[LRDA]\d{1,4}(?:-\d{1,3}){0,3}")
 _FIGURES = 4
 _BEFORE_RUN = re.compile(r"(?<!\w)(?:[A-Z]{1,4}|\d[A-Z][ ])$")
+_LETTERS_BEFORE = re.compile(r"(?<![\w.'])[A-Z]{1,4}[ ]$")
+_FIGURES_WITH_LETTERS = 7
+_SAID_BEFORE = frozenset(
+    ("TEL", "FAX", "PORT", "NIR", "NSS", "SS", "RIB", "CPAM", "CAF", "MSA", "MDPH", "CCAS", "LE", "LA", "DU", "DE",
+     "DES", "AU", "ET", "OU", "A", "AUX", "EN", "PAR", "SUR", "SON", "SA", "EUR", "CP")
+)  # fmt: skip
+"""Capitals before a number that do not belong to it."""
+# A number is a person's behind a word that numbers persons, however short it is (`licence n° 12`).
+_NUMBERED = re.compile(
+    r"\b(?:dossier|licence|contrat|allocataire|adh[ée]rent|sinistre|matricule|permis|carte|chambre|police|b[ée]n[ée]ficiaire|"
+    r"client|badge|casier|box|bail|agr[ée]ment|inscription|immatriculation|logement|parcelle|salari[ée]|assur[ée]|pr[êe]t)"
+    r"e?s?[ ](?:[a-zéèê]{1,15}[ ]){0,2}(?:n°|nº|no|num[ée]ro)[ ]?:?[ ]?(?P<code>\d{1,12})(?![\d]|[,.]\d)"
+)
 _AFTER_RUN = re.compile(r"[ ][A-Z](?![\w'’.])")
 _HANDLE = re.compile(r"[\w\-]{2,30}(?:\.[\w\-]{1,30}){0,3}")
 _NICKNAME = re.compile(r"(?<![\w.@/\-])[a-z]{2,20}[._][a-z]{2,20}[\d_]{1,6}(?![\w@])")
@@ -178,6 +191,8 @@ def find(text: str) -> Iterator[Span]:
     if len(lowered) != len(text):  # a letter whose small form is two characters would shift what follows
         lowered = text
     yield from _addresses(lowered)
+    for match in _NUMBERED.finditer(lowered):
+        yield Span(match.start("code"), match.end("code"), Label.NUMBER, 0.5)
     for match in _CODE.finditer(lowered):
         if not (match.start() and lowered[match.start() - 1].isalpha()):
             named = lowered.startswith(("ipp", "nip", "nda"), match.start())  # a hospital's own word tells the hospital
@@ -263,6 +278,9 @@ def _run(text: str, start: int, end: int) -> Iterator[Span]:
     label, score = kind_of_run(number, text[max(0, start - 24) : start])
     if label is Label.NUMBER:
         before = _BEFORE_RUN.search(text, max(0, start - 5), start)
+        if before is None and len(number) >= _FIGURES_WITH_LETTERS:
+            letters = _LETTERS_BEFORE.search(text, max(0, start - 6), start)
+            before = letters if letters and letters.group().rstrip() not in _SAID_BEFORE else None
         after = _AFTER_RUN.match(text, end)
         start, end = before.start() if before else start, after.end() if after else end
     yield Span(start, end, label, score)

@@ -54,7 +54,7 @@ _RUN = frozenset(
      "franchise", "intitulee", "baptisee", "baptise", "artisan", "commercant", "commercante")
 )  # fmt: skip
 """Words of keeping a shop, a firm or an association."""
-_SPEECH = frozenset(["je", "j", "il", "elle", "on", "nous", "vous", "tu", "ils", "elles", "ne", "n", "pas", "se", "me"])
+_SPEECH = frozenset(("je", "j", "il", "elle", "on", "nous", "vous", "tu", "ils", "elles", "ne", "n", "pas", "se", "me"))
 """Words of speech: what holds one is said, not called."""
 _CUE_WITHIN = 6
 _MOST_QUOTED_WORDS = 6
@@ -65,6 +65,10 @@ _CALLED = re.compile(
     re.IGNORECASE,
 )
 _MOST_CALLED_WORDS = 6
+_DWELLS = re.compile(r"\b(?:demeurant|domicili[ée]e?s?|adresse[ ]?:)[ ]", re.IGNORECASE)
+_AT_HOME = frozenset(("adresse", "habite", "demeurant", "demeure", "domicilie", "domiciliee", "loge", "vit"))
+_BESIDE = frozenset(("derriere", "devant", "dessus", "cote", "pres", "face"))
+_AT_HOME_WITHIN = 6
 _TIMES = frozenset(("matin", "midi", "soir", "jour", "semaine", "mois", "fois", "veille", "lendemain", "week"))
 
 
@@ -92,17 +96,35 @@ class _Organisations:
             self._complete(first, last)
         self._quotations()
         self._nicknames()
+        for match in _DWELLS.finditer(self.r.text):
+            first = bisect_left(self.r.start, match.end())
+            if (last := self._noun_phrase(first)) >= first:
+                self._cover(first, last, Label.ADDRESS)
 
     def _complete(self, first: int, last: int) -> None:
         """Cover what belongs to the name of tokens first to last."""
         person = bool(self.kind[first] & Is.CIVILITY)
         head = first if person else self._head(first)
         end = self._end(first, last, person=person)
+        if beside := self._beside(head):
+            self._cover(beside, end, Label.ADDRESS)
         if head < first or end > last:
-            label = Label.FACILITY if self.kind[head] & Is.FACILITY else Label.EMPLOYER
-            for k in range(head, end + 1):
-                self.r.mark(k, label, 0.83)
-            self.r.fill(head, end, label, 0.83)
+            self._cover(head, end, Label.FACILITY if self.kind[head] & Is.FACILITY else Label.EMPLOYER)
+
+    def _cover(self, first: int, last: int, label: Label) -> None:
+        for k in range(first, last + 1):
+            self.r.mark(k, label, 0.83)
+        self.r.fill(first, last, label, 0.83)
+
+    def _beside(self, head: int) -> int:
+        """Where an address begins that tells what it is beside (`habite derrière la mercerie T.`); 0 if none does."""
+        j = head - 1
+        while j >= 0 and self.kind[j] & Is.PARTICLE and head - j <= 2:
+            j -= 1
+        if j < 1 or fold(self.word[j]) not in _BESIDE:
+            return 0
+        told = any(fold(word) in _AT_HOME for word in self.word[max(0, j - _AT_HOME_WITHIN) : j])
+        return j if told else 0
 
     def _codes(self) -> None:
         """Letters and figures of one word are masked together (`5tartan`), and behind a firm's noun (`usine T2V`)."""
@@ -221,16 +243,11 @@ class _Organisations:
             first, last = self._tokens(match.start(1), match.end(1))
             capital = first <= last and self.kind[first] & CAPITAL and not self.kind[first] & Is.ACRONYM
             if capital and self._is_called(first, last) and self._kept(first):
-                self._cover_quotation(first, last, Label.EMPLOYER)
+                self._cover(first, last, Label.EMPLOYER)
 
     def _tokens(self, start: int, end: int) -> tuple[int, int]:
         """First and last token between two places of the text."""
         return bisect_left(self.r.start, start), bisect_left(self.r.start, end) - 1
-
-    def _cover_quotation(self, first: int, last: int, label: Label) -> None:
-        for k in range(first, last + 1):
-            self.r.mark(k, label, 0.83)
-        self.r.fill(first, last, label, 0.83)
 
     def _is_called(self, first: int, last: int) -> bool:
         """Whether quoted tokens may be a name: few words, neither verb nor stop."""
@@ -273,7 +290,7 @@ class _Organisations:
             else:
                 last = self._noun_phrase(first)
             if first <= last and (not said or self._is_called(first, last)):
-                self._cover_quotation(first, last, Label.PERSON)
+                self._cover(first, last, Label.PERSON)
 
     def _noun_phrase(self, first: int) -> int:
         """The last token of the phrase that an article opens at token first; first - 1 if none does."""

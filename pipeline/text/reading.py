@@ -69,6 +69,16 @@ _TRADES = frozenset(
 )  # fmt: skip
 """Trades (among the words that announce a firm) that a name of plain words follows behind an article."""
 _LONGEST_TRADE = 3
+_HAMLETS = frozenset(("hameau", "chemin", "route", "residence", "domaine"))
+"""Weak words for a street that an unknown word in small letters makes an address."""
+_PLACE_ENDS = frozenset(("vieux", "haut", "bas", "neuf", "grand", "petit", "château", "chateau", "bois", "bourg"))
+_SQUARES = frozenset(("place", "route", "chemin", "cours", "parvis", "rond", "esplanade", "montee"))
+_LANDMARKS = frozenset(
+    ("eglise", "mairie", "gare", "poste", "ecole", "halle", "halles", "fontaine", "chateau", "chapelle", "republique",
+     "liberte", "victoire", "pont", "port", "moulin", "cimetiere", "stade", "lavoir", "cathedrale", "plage", "mer",
+     "foret", "abbaye", "paix", "revolution", "resistance", "ferme", "source", "prefecture", "phare", "tour")
+)  # fmt: skip
+"""What squares and roads are called after (`place de l'église`)."""
 _NO_FIRM = frozenset(
     ("patient", "patiente", "patients", "homme", "hommes", "femme", "femmes", "enfant", "enfants", "adulte", "adultes",
      "sujet", "sujets", "salarie", "salariee", "salaries", "assure", "assuree", "employeur", "particulier",
@@ -576,6 +586,7 @@ class _Reader:
             self._cover([i, i + 1], 0.7, Label.ADDRESS)
             return
         last, lower, capital = i, 0, False
+        hamlet = fold(self.word[i]) in _HAMLETS
         j = i + 1
         while j < self.n and j - i <= _LONGEST_TAIL:
             gap, kind = self.r.gap(j), self.kind[j]
@@ -595,10 +606,15 @@ class _Reader:
                 if "." in gap and last > i and not (j and self.kind[j - 1] & CAPITAL):
                     break
                 capital, last = True, j
+            elif self._landmark(i, j):
+                capital, last = True, j
+                break
             elif kind & Is.PARTICLE or self.word[j] in ("deux", "trois", "quatre", "onze", "huit", "premier"):
                 pass
             elif kind & Is.FUNCTION or ("." in gap and last > i and len(self.word[j]) > 3):
                 break
+            elif hamlet and last == j - 2 and self.word[j] in _PLACE_ENDS:
+                last = j
             elif (
                 not kind & Is.WORD
                 or (numbered and lower < 3)
@@ -607,6 +623,7 @@ class _Reader:
                 if kind & Is.VERB and not kind & NAME and lower:
                     break
                 lower += bool(kind & Is.WORD)
+                capital |= hamlet and not kind & Is.WORD
                 last = j
             else:
                 break
@@ -614,6 +631,14 @@ class _Reader:
         if last > i and (numbered or capital or self.kind[i] & Is.STREET):
             self._cover(list(range(first, last + 1)), 0.85, Label.ADDRESS)
             self.r.fill(first, last, Label.ADDRESS, 0.85)
+
+    def _landmark(self, i: int, j: int) -> bool:
+        """Whether token j names the square or road of token i (`place de l'église`)."""
+        if fold(self.word[i]) not in _SQUARES or fold(self.word[j]) not in _LANDMARKS:
+            return False
+        between = self.word[i + 1 : j]
+        instead = i > 1 and self.word[i - 2] in ("à", "a") and self.word[i - 1] == "la"
+        return bool(between) and between[0] in ("de", "du", "des") and len(between) <= 2 and not instead
 
     def _goes_on(self, j: int, begun: bool) -> bool:
         """Whether an address goes on in the line that begins with token j."""
