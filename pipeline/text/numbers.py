@@ -47,7 +47,7 @@ _LINK = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"']{1,300}")
 _ENDING = re.compile(r"\.(?:fr|com|org|net|eu|info|io|be|ch|re)\b(?:/[^\s<>\"']{0,200})?")
 _SITE = re.compile(r"[\w\-.]{1,100}$")
 _CODE = re.compile(
-    r"(?:(?:ipp|nip|nda|iep|nir|ins|rpps|adeli|finess|siret|siren|nudos|bip|dect|matricule|immatriculation)\b|"
+    r"(?<![^\W\d_])(?:(?:ipp|nip|nda|iep|nir|ins|rpps|adeli|finess|siret|siren|nudos|bip|dect|matricule|immatriculation)\b|"
     r"n°|nº|num[eé]ro|num\.|r[eé]f(?:[eé]rence)?\b|dossier|poste|t[eé]l(?:[eé]phone)?\b|code|bo[iî]te|no\b)"
     r"[ ]?(?:(?:patient|dossier|s[eé]jour|de|du|d'|interne|externe|administratif|permanent|\(?ipp\)?|\(?nda\)?|"
     r"s[eé]cu|n°|nº)[ ]?){0,3}[ ]?[:.#=]?[ ]{0,2}"
@@ -69,14 +69,17 @@ _SAID_BEFORE = frozenset(
 )  # fmt: skip
 """Capitals before a number that do not belong to it."""
 # A number is a person's behind a word that numbers persons, however short it is (`licence n° 12`).
-_NUMBERED = re.compile(
+_NUMBERED = re.compile(r"n(?:°|º|o|um[ée]ro)[ ]?:?[ ]?(?P<code>\d{1,12})(?!\d|[,.]\d)")
+_NUMBERS_PERSONS = re.compile(
     r"\b(?:dossier|licence|contrat|allocataire|adh[ée]rent|sinistre|matricule|permis|carte|chambre|police|b[ée]n[ée]ficiaire|"
     r"client|badge|casier|box|bail|agr[ée]ment|inscription|immatriculation|logement|parcelle|salari[ée]|assur[ée]|pr[êe]t)"
-    r"e?s?[ ](?:[a-zéèê]{1,15}[ ]){0,2}(?:n°|nº|no|num[ée]ro)[ ]?:?[ ]?(?P<code>\d{1,12})(?![\d]|[,.]\d)"
+    r"e?s?[ ](?:[a-zéèê]{1,15}[ ]){0,2}$"
 )
+_LONGEST_NUMBERING = 50
 _AFTER_RUN = re.compile(r"[ ][A-Z](?![\w'’.])")
 _HANDLE = re.compile(r"[\w\-]{2,30}(?:\.[\w\-]{1,30}){0,3}")
 _NICKNAME = re.compile(r"(?<![\w.@/\-])[a-z]{2,20}[._][a-z]{2,20}[\d_]{1,6}(?![\w@])")
+_SIGN_OF_A_NICKNAME = re.compile(r"[._][a-z]")
 _GREAT_AGE = re.compile(
     r"\b(?:quatre[ \-]vingts?[ \-](?:dix|onze|douze|treize|quatorze|quinze|seize)(?:[ \-](?:sept|huit|neuf))?|"
     r"cent(?:[ \-](?:un|une|deux|trois|quatre|cinq|six|sept|huit|neuf|dix))?)[ ]ans\b"
@@ -192,11 +195,11 @@ def find(text: str) -> Iterator[Span]:
         lowered = text
     yield from _addresses(lowered)
     for match in _NUMBERED.finditer(lowered):
-        yield Span(match.start("code"), match.end("code"), Label.NUMBER, 0.5)
+        if _NUMBERS_PERSONS.search(lowered, max(0, match.start() - _LONGEST_NUMBERING), match.start()):
+            yield Span(match.start("code"), match.end("code"), Label.NUMBER, 0.5)
     for match in _CODE.finditer(lowered):
-        if not (match.start() and lowered[match.start() - 1].isalpha()):
-            named = lowered.startswith(("ipp", "nip", "nda"), match.start())  # a hospital's own word tells the hospital
-            yield Span(match.start() if named else match.start("code"), match.end("code"), Label.NUMBER, 0.5)
+        named = lowered.startswith(("ipp", "nip", "nda"), match.start())  # a hospital's own word tells the hospital
+        yield Span(match.start() if named else match.start("code"), match.end("code"), Label.NUMBER, 0.5)
 
 
 def _addresses(lowered: str) -> Iterator[Span]:
@@ -209,9 +212,9 @@ def _addresses(lowered: str) -> Iterator[Span]:
         elif match.group() == "@":
             handle = _HANDLE.match(lowered, match.end())
             yield Span(match.start(), handle.end() if handle else match.end(), Label.URL, 0.5)
-    for match in _NICKNAME.finditer(lowered):
+    for match in _NICKNAME.finditer(lowered) if _SIGN_OF_A_NICKNAME.search(lowered) else ():
         yield Span(match.start(), match.end(), Label.URL, 0.4)
-    for match in _GREAT_AGE.finditer(lowered):
+    for match in _GREAT_AGE.finditer(lowered) if "cent" in lowered or "quatre" in lowered else ():
         yield Span(match.start(), match.end(), Label.AGE, 0.8)
     for match in _LINK.finditer(lowered):
         yield Span(match.start(), match.end(), Label.URL, 0.8)

@@ -65,6 +65,9 @@ _CALLED = re.compile(
     re.IGNORECASE,
 )
 _MOST_CALLED_WORDS = 6
+_SIGNS_OF_A_NICKNAME = ("l'appel", "urnom", "obriquet", "lias")
+"""One of these, or a quotation, stands in every text that tells a nickname."""
+_SIGNS_OF_A_DWELLING = ("emeurant", "omicili", "dresse")
 _DWELLS = re.compile(r"\b(?:demeurant|domicili[ée]e?s?|adresse[ ]?:)[ ]", re.IGNORECASE)
 _AT_HOME = frozenset(("adresse", "habite", "demeurant", "demeure", "domicilie", "domiciliee", "loge", "vit"))
 _BESIDE = frozenset(("derriere", "devant", "dessus", "cote", "pres", "face"))
@@ -94,12 +97,14 @@ class _Organisations:
                 last = names[k]
             k += 1
             self._complete(first, last)
-        self._quotations()
-        self._nicknames()
-        for match in _DWELLS.finditer(self.r.text):
-            first = bisect_left(self.r.start, match.end())
-            if (last := self._noun_phrase(first)) >= first:
-                self._cover(first, last, Label.ADDRESS)
+        text = self.r.text
+        quotes = "«" in text or '"' in text
+        if quotes:
+            self._quotations()
+        if quotes or any(sign in text for sign in _SIGNS_OF_A_NICKNAME):
+            self._nicknames()
+        if any(sign in text for sign in _SIGNS_OF_A_DWELLING):
+            self._dwellings()
 
     def _complete(self, first: int, last: int) -> None:
         """Cover what belongs to the name of tokens first to last."""
@@ -291,6 +296,13 @@ class _Organisations:
                 last = self._noun_phrase(first)
             if first <= last and (not said or self._is_called(first, last)):
                 self._cover(first, last, Label.PERSON)
+
+    def _dwellings(self) -> None:
+        """Where somebody dwells, in small letters (`domicilié la croix blanche`)."""
+        for match in _DWELLS.finditer(self.r.text):
+            first = bisect_left(self.r.start, match.end())
+            if (last := self._noun_phrase(first)) >= first:
+                self._cover(first, last, Label.ADDRESS)
 
     def _noun_phrase(self, first: int) -> int:
         """The last token of the phrase that an article opens at token first; first - 1 if none does."""

@@ -50,10 +50,13 @@ class _Persons:
     def complete(self) -> None:
         self._pairs()
         for i in self.r.look:
-            if self.kind[i] & Is.LOWER:
+            kind = self.kind[i]
+            if kind & (Is.ROLE | Is.NAMING) and kind & Is.LOWER:
                 self._relative(i)
+            elif kind & Is.FIRST and kind & Is.LOWER:
                 self._surname(i)
-            self._signature(i)
+            elif kind & Is.CAPS and len(self.word[i]) in _INITIALS:
+                self._signature(i)
         for i in [i for i, (label, _) in self.marks.items() if label in NAMES]:
             self._hyphenated_initials(i)
         self._repeated()
@@ -104,11 +107,9 @@ class _Persons:
 
     def _signature(self, i: int) -> None:
         """Initials behind `signé` or as the last word, though they are an abbreviation too."""
-        if not self.kind[i] & Is.CAPS or len(self.word[i]) not in _INITIALS or not i:
-            return
         gap = self.r.gap(i)
-        signed = self.word[i - 1].lower().replace("signe", "signé") in _SIGNED and _SIGNED_GAP.fullmatch(gap)
-        last = i == self.n - 1 and ("\n" in gap or gap.rstrip().endswith(("–", "—")))
+        signed = i and self.word[i - 1].lower().replace("signe", "signé") in _SIGNED and _SIGNED_GAP.fullmatch(gap)
+        last = i and i == self.n - 1 and ("\n" in gap or gap.rstrip().endswith(("–", "—")))
         if signed or last:
             self._cover(i, i)
 

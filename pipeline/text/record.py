@@ -7,8 +7,10 @@ numbers by their digits whatever parts them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from pipeline.text.lexicon import CAPITAL, Is, Lexicon
 from pipeline.text.normal import fold, normalise
@@ -147,12 +149,16 @@ def find(reading: Reading, record: Known) -> Iterator[Span]:
     telling = record.telling
     folded = [fold(word) for word in reading.word]
     yield from _words(reading, folded, telling)
-    kept = [i for i, word in enumerate(folded) if word != _AND]
-    words = without_and(folded)
+    kept: Sequence[int] = range(len(folded))
+    words = folded
+    if _AND in folded:
+        kept = [i for i, word in enumerate(folded) if word != _AND]
+        words = without_and(folded)
     for name in record.names:
         if len(name.parts) > 1:
             yield from _phrases(reading, kept, words, name)
     squeezed = "".join(folded)
+    bounds = [0, *accumulate(map(len, folded))]
     glued = dict(telling)
     for name in record.names:
         if len(name.parts) > 1 and name.telling:
@@ -160,7 +166,7 @@ def find(reading: Reading, record: Known) -> Iterator[Span]:
     for part, label in sorted(glued.items()):
         # Whole words are found above: only what is left over is worth a closer look.
         if len(part) >= _SHORTEST_GLUED and squeezed.count(part) > folded.count(part):
-            yield from _glued(reading, folded, squeezed, part, label)
+            yield from _glued(reading, squeezed, bounds, part, label)
     yield from _numbers(text, record)
     for address in record.emails:
         yield from _addresses(text, address)
@@ -206,7 +212,7 @@ def without_and(words: list[str]) -> list[str]:
     return [word for word in words if word != _AND]
 
 
-def _phrases(reading: Reading, kept: list[int], words: list[str], name: Name) -> Iterator[Span]:
+def _phrases(reading: Reading, kept: Sequence[int], words: list[str], name: Name) -> Iterator[Span]:
     """A name of several words where all of them stand in order; `kept` gives the tokens of the words."""
     first, size = name.parts[0], len(name.parts)
     for k in (k for k, word in enumerate(words) if word == first) if first in words else ():
@@ -216,20 +222,21 @@ def _phrases(reading: Reading, kept: list[int], words: list[str], name: Name) ->
             yield Span(reading.start[kept[k]], reading.end[kept[k + size - 2]], name.label, 0.8)
 
 
-def _glued(reading: Reading, folded: list[str], squeezed: str, part: str, label: Label) -> Iterator[Span]:
-    """A name inside a longer word, spelt apart or broken: told from chance by what it is made of."""
-    bounds, total = [], 0
-    for word in folded:
-        bounds.append(total)
-        total += len(word)
-    at, token = squeezed.find(part), 0
+def _glued(reading: Reading, squeezed: str, bounds: list[int], part: str, label: Label) -> Iterator[Span]:
+    """A name inside a longer word, spelt apart or broken: told from chance by what it is made of.
+
+    Args:
+        reading: of the text.
+        squeezed: its folded words without anything between them.
+        bounds: where each of them begins in it, and where the last one ends.
+        part: what is looked for.
+        label: what it is.
+    """
+    at = squeezed.find(part)
     while at >= 0:
-        while token + 1 < len(bounds) and bounds[token + 1] <= at:
-            token += 1
-        last = token
-        while last + 1 < len(bounds) and bounds[last + 1] < at + len(part):
-            last += 1
-        aligned = bounds[token] == at and bounds[last] + len(folded[last]) == at + len(part)
+        end = at + len(part)
+        token, last = bisect_right(bounds, at) - 1, bisect_left(bounds, end) - 1
+        aligned = bounds[token] == at and bounds[last + 1] == end
         inside_word = token == last and reading.kind[token] & (Is.WORD | Is.FUNCTION) and reading.kind[token] & Is.LOWER
         ordinary = all(reading.kind[k] & Is.WORD and reading.kind[k] & Is.LOWER for k in range(token, last + 1))
         near = all(len(reading.gap(k)) <= 3 for k in range(token + 1, last + 1))
