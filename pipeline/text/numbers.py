@@ -36,7 +36,11 @@ _MAIN = re.compile(
     re.VERBOSE,
 )
 _SIGNED = re.compile(rf"(?:\(?\+|(?<![0-9A-Za-z])(?<![0-9A-Za-z][ .\-])00)[ ]?\(?\d(?:[ .\-/_()]{{0,2}}{_O}){{5,20}}")
-_IBAN_START = re.compile(r"[A-Za-z]\d\d[ \-]?[0-9A-Za-z]{4}")
+# Without these signs a slower pattern cannot fit; most texts hold none.
+_SIGN_OF_AN_IBAN = re.compile(r"\d(?<=[A-Za-z]\d)\d[ \-]?[0-9A-Za-z]{4}")
+_SIGN_OF_A_SPELT_NAME = re.compile(r"[ ,\-][^\W\d_](?:[ ]|[ ]?[,\-][ ]?)[^\W\d_][ ,\-]")
+_SIGN_OF_A_PLATE = re.compile(r"\d{3}[ \-]?[A-HJ-NP-TV-Z]{2}(?!\w)")
+_SIGN_OF_A_NICKNAME = re.compile(r"[._][a-z]")
 _IBAN = re.compile(
     r"(?<![0-9A-Za-z])[A-Za-z]{2}\d{2}(?:[ \-]?[0-9A-Za-z]{4}){2,7}(?:[ \-]?[0-9A-Za-z]{1,3})?(?![0-9A-Za-z])"
 )
@@ -54,7 +58,9 @@ _CODE = re.compile(
     r"(?P<code>(?=[a-z\-/.]{0,6}\d)[0-9a-z](?:[\-/.]?[0-9a-z]){2,30})"
 )
 # A reference has a sign between letters and figures (`PRV-2207841`, `SS/68/2023-1197`); so has a number plate.
-_REFERENCE = re.compile(r"(?<![\w.\-/])(?=[A-Z\d\-/_]{0,12}[A-Z])[A-Z\d]{1,8}(?:[\-/_][A-Z\d]{1,12}){1,4}(?![\w\-/])")
+_REFERENCE = re.compile(
+    r"[A-Z\d](?<![\w.\-/][A-Z\d])(?:(?<=[A-Z])|(?=[A-Z\d\-/_]{0,11}[A-Z]))[A-Z\d]{0,7}(?:[\-/_][A-Z\d]{1,12}){1,4}(?![\w\-/])"
+)
 # Letters one by one spell a name (`A U B E R T`, `L e g r a n d`).
 _SPELT = re.compile(r"(?<![\w'])(?:[^\W\d_](?:[ ]|[ ]?[,\-][ ]?)){4,30}[^\W\d_](?![\w'])")
 _PLATE = re.compile(r"(?<![\w])[A-HJ-NP-TV-Z]{2}[ \-]?\d{3}[ \-]?[A-HJ-NP-TV-Z]{2}(?!\w)")
@@ -79,7 +85,6 @@ _LONGEST_NUMBERING = 50
 _AFTER_RUN = re.compile(r"[ ][A-Z](?![\w'’.])")
 _HANDLE = re.compile(r"[\w\-]{2,30}(?:\.[\w\-]{1,30}){0,3}")
 _NICKNAME = re.compile(r"(?<![\w.@/\-])[a-z]{2,20}[._][a-z]{2,20}[\d_]{1,6}(?![\w@])")
-_SIGN_OF_A_NICKNAME = re.compile(r"[._][a-z]")
 _GREAT_AGE = re.compile(
     r"\b(?:quatre[ \-]vingts?[ \-](?:dix|onze|douze|treize|quatorze|quinze|seize)(?:[ \-](?:sept|huit|neuf))?|"
     r"cent(?:[ \-](?:un|une|deux|trois|quatre|cinq|six|sept|huit|neuf|dix))?)[ ]ans\b"
@@ -178,7 +183,7 @@ def find(text: str) -> Iterator[Span]:
     if "+" in text or "00" in text:
         for match in _SIGNED.finditer(text):
             yield Span(match.start(), match.end(), Label.PHONE, 0.9)
-    if _IBAN_START.search(text):
+    if _SIGN_OF_AN_IBAN.search(text):
         for match in _IBAN.finditer(text):
             number = re.sub(r"[ \-]", "", match.group()).upper()
             if sum(c.isdigit() for c in number) >= 8:
@@ -186,9 +191,9 @@ def find(text: str) -> Iterator[Span]:
     for match in _REFERENCE.finditer(text):
         if sum(c.isdigit() for c in match.group()) >= _FIGURES and not _ARTICLE.fullmatch(match.group()):
             yield Span(match.start(), match.end(), Label.NUMBER, 0.5)
-    for match in _SPELT.finditer(text):
+    for match in _SPELT.finditer(text) if _SIGN_OF_A_SPELT_NAME.search(text) else ():
         yield Span(match.start(), match.end(), Label.PERSON, 0.6)
-    for match in _PLATE.finditer(text):
+    for match in _PLATE.finditer(text) if _SIGN_OF_A_PLATE.search(text) else ():
         yield Span(match.start(), match.end(), Label.NUMBER, 0.6)
     lowered = text.lower()
     if len(lowered) != len(text):  # a letter whose small form is two characters would shift what follows

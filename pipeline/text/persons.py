@@ -57,16 +57,15 @@ class _Persons:
                 self._surname(i)
             elif kind & Is.CAPS and len(self.word[i]) in _INITIALS:
                 self._signature(i)
-        for i in [i for i, (label, _) in self.marks.items() if label in NAMES]:
+        for i in [i for i, (label, _) in self.marks.items() if label in NAMES and len(self.word[i - 1]) == 1]:
             self._hyphenated_initials(i)
         self._repeated()
 
     def _pairs(self) -> None:
         """Two names and a hyphen are one, in any case (`rose-aimée`)."""
-        for i, gap in enumerate(self.r.gaps):
+        for i in [i for i, gap in enumerate(self.r.gaps) if gap == "-"]:
             if (
-                gap == "-"
-                and 0 < i < self.n
+                0 < i < self.n
                 and (self.kind[i - 1] | self.kind[i]) & Is.FIRST
                 and all(self.kind[k] & (Is.FIRST | Is.SURNAME) for k in (i - 1, i))
                 and f"{fold(self.word[i - 1])}-{fold(self.word[i])}" not in self.r.compounds
