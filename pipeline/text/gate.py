@@ -82,6 +82,8 @@ def reasons(text: str, spans: tuple[Span, ...], record: Known | None, lexicon: L
     letters = sum(span.end - span.start for span in spans) + len(left)
     if unknown > MAXIMUM_UNKNOWN_SHARE * max(letters, 1) and unknown > _FEWEST_LETTERS:
         found.add(Reason.MANY_UNKNOWN_WORDS)
+    if _in_part(left, lexicon):
+        found.add(Reason.NAME_LEFT)
     if record is None:
         found |= _doubts(left, lexicon)
     elif identifies(left, record):
@@ -96,6 +98,11 @@ _UNSUSPECTED = (
 _NO_NAME_ENDING = re.compile(r"(?:ment|[st]ion|logie|ments|[st]ions)$")
 _TOUCHES_BEFORE = re.compile(rf"{_CUT}[ ,\-]{{0,2}}$")
 _TOUCHES_AFTER = re.compile(rf"[ ,\-]{{0,2}}{_CUT}")
+_INSIDE = re.compile(r"[^\W\d_][,)]?[ ](?:[dl]')?$")
+_LAST_WORD = re.compile(r"([^\W\d_]+)(?:[ ](?:de|du|des|la|le|les)){0,2}[ ][dl]?'?$")
+_NEXT_CAPITAL = re.compile(r"[ ]([^\W\d_]{3,})")
+_LONGEST_HEAD = 40
+_ESTABLISHMENTS = Is.ESTABLISHMENT | Is.EMPLOYER
 _FOUR_DIGITS = re.compile(
     r"\d(?<![\d.,/:\-]\d)\d{3}(?![\d.,/:\-]|[ ]?(?:€|euros?|mg|ml|ui|kcal|g|m|km|h|pas|j|jours?|%)\b)"
 )
@@ -119,10 +126,24 @@ def _doubts(left: str, lexicon: Lexicon) -> set[Reason]:
         ):
             continue
         start, end = match.span()
+        inside = kind & Is.TITLE and _INSIDE.search(left, max(0, start - 5), start)
         heads = (start == 0 or left[start - 1] == "\n") and left[end : end + 1] in (",", "\n", "")
-        if heads or _TOUCHES_BEFORE.search(left, max(0, start - 3), start) or _TOUCHES_AFTER.match(left, end):
+        if inside or heads or _TOUCHES_BEFORE.search(left, max(0, start - 3), start) or _TOUCHES_AFTER.match(left, end):
             found.add(Reason.NAME_BESIDE)
     return found
+
+
+def _in_part(left: str, lexicon: Lexicon) -> bool:
+    """Whether a firm's name seems masked only in part: its noun before a mask, a capital word behind."""
+    at = left.find(_CUT)
+    while at >= 0:
+        following = _NEXT_CAPITAL.match(left, at + 1)
+        if following and lexicon(following[1]) & CAPITAL and not lexicon(following[1]) & _UNSUSPECTED:
+            head = _LAST_WORD.search(left, max(0, at - _LONGEST_HEAD), at)
+            if head and lexicon(head[1]) & _ESTABLISHMENTS:
+                return True
+        at = left.find(_CUT, at + 1)
+    return False
 
 
 def _unknown_letters(masked: str, lexicon: Lexicon) -> int:

@@ -10,7 +10,7 @@ import re
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from pipeline.text.lexicon import CAPITAL, Is
+from pipeline.text.lexicon import CAPITAL, CUES, Is
 from pipeline.text.normal import fold
 from pipeline.text.spans import NAMES, Label
 
@@ -35,6 +35,7 @@ _OF_A_TERRITORY = frozenset(
     ("departemental", "departementale", "regional", "regionale", "municipal", "municipale", "communal", "communale",
      "communautaire", "intercommunal", "intercommunale", "metropolitain", "territorial", "territoriale", "general")
 )  # fmt: skip
+_OF = frozenset(("de", "du", "des", "d"))
 _PLACING = frozenset(("à", "a", "au", "aux", "en", "sur", "sous", "y", "et", "pour"))
 """Behind these a name is where the establishment stands, or somebody else."""
 _LONGEST_PHRASE = 9
@@ -43,8 +44,8 @@ _WITHIN = re.compile(r"[ ]|[ ]?-[ ]?|'|[ ]&[ ]|&|\n|[ ][\"«][ ]?")
 _NEXT = re.compile(r"[ ]|-|[ ]?&[ ]?")
 _CLOSED = re.compile(r"[ ]?[,.;:)\n\"»\]]|$|[ ][–—(«]")
 _LONGEST_TAIL = 3
-_NO_FIRMS = frozenset(("de", "du", "des", "d", "social", "sociale", "sociaux"))
-"""Behind these the last word of a firm is no such word (`Service de cardiologie`)."""
+_NO_FIRMS = _OF | {"social", "sociale", "sociaux"}
+"""Before these the last word of a firm is no such word (`Service de cardiologie`)."""
 _SHORTEST_OF_A_CODE = 3
 _QUOTED = re.compile(r"[«\"][ ]?([^«»\"\n]{2,60}?)[ ]?[»\"]")
 _RUN = frozenset(
@@ -111,6 +112,8 @@ class _Organisations:
         person = bool(self.kind[first] & Is.CIVILITY)
         head = first if person else self._head(first)
         end = self._end(first, last, person=person)
+        if end == last and any(self._is_head(k) for k in range(head, end + 1)):
+            end = self._complement(end)
         if beside := self._beside(head):
             self._cover(beside, end, Label.ADDRESS)
         if head < first or end > last:
@@ -170,7 +173,7 @@ class _Organisations:
             kind, word = self.kind[j], self.word[j]
             if kind & (Is.CIVILITY | Is.MONTH | Is.FOREIGN) or (j in self.marks and self.marks[j][0] not in NAMES):
                 break
-            if self._is_head(j):
+            if self._is_head(j) or self._legal_form(j):
                 found, plain = j, 0
             elif kind & Is.DIGITS:
                 if len(word) > 2 or not self.kind[j + 1] & CAPITAL:
@@ -223,6 +226,19 @@ class _Organisations:
             end = j
         return self._numbered(end)
 
+    def _complement(self, end: int) -> int:
+        """The last token of what a firm's name goes on with: `Hôtel de France`, `Compagnie des eaux`."""
+        j = end + 1
+        while j < self.n and j - end <= 2 and self.kind[j] & Is.PARTICLE and self.r.gap(j) in (" ", "'"):
+            j += 1
+        if j == end + 1 or j >= self.n or self.word[end + 1] not in _OF or self.r.gap(j) not in (" ", "'"):
+            return end
+        kind = self.kind[j]
+        if kind & CAPITAL:
+            return j if kind & Is.CAPITALISED and not kind & (Is.ROLE | Is.CIVILITY) else end
+        told = self.kind[end] & CAPITAL and self.kind[end] & _HEADS and kind & Is.LOWER
+        return j if told and not kind & (Is.FUNCTION | CUES) and not self._verb(j) else end
+
     def _numbered(self, end: int) -> int:
         """The token of a number of a département that ends a firm's name (`Tartanvielle Services 78`)."""
         if not self.kind[end] & Is.FIRM_END:
@@ -233,9 +249,7 @@ class _Organisations:
 
     def _ends_firm(self, j: int, first: int) -> bool:
         kind = self.kind[j]
-        if not kind & Is.FIRM_END or (
-            j + 1 < self.n and self.word[j + 1] in ("de", "du", "des", "d", "social", "sociale")
-        ):
+        if not kind & Is.FIRM_END or (j + 1 < self.n and self.word[j + 1] in _NO_FIRMS):
             return False
         if kind & CAPITAL:
             return True

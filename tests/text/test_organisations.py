@@ -20,6 +20,7 @@ def masked(engine: Deidentifier, text: str) -> str | None:
         "syndicat mixte des eaux de Tartanvielle", "librairie Tartanvielle", "Institut des 3 Lampes",
         "coopérative T2V", "usine 7T", "association d'aide à domicile Tartanvielle", "Ville de Tartanvielle",
         "quincaillerie Tartanvielle et fils", "garderie de Tartanvielle",
+        "Auberge de France", "Auberge des lampes", "GIE Santé Tartanvielle",
     ],
 )  # fmt: skip
 def test_a_noun_of_organisations_belongs_to_the_name_behind_it(engine: Deidentifier, name: str) -> None:
