@@ -75,7 +75,7 @@ _SAID_BEFORE = frozenset(
 )  # fmt: skip
 """Capitals before a number that do not belong to it."""
 # A number is a person's behind a word that numbers persons, however short it is (`licence n° 12`).
-_NUMBERED = re.compile(r"n(?:°|º|o|um[ée]ro)[ ]?:?[ ]?(?P<code>\d{1,12})(?!\d|[,.]\d)")
+_NUMBERED = re.compile(r"n(?:°|º|o|um[ée]ro)[ ]?:?[ ]?(?P<code>(?:[a-z]{1,3}[ \-]?)?\d{1,12})(?!\d|[,.]\d)")
 _NUMBERS_PERSONS = re.compile(
     r"\b(?:dossier|licence|contrat|allocataire|adh[ée]rent|sinistre|matricule|permis|carte|chambre|police|b[ée]n[ée]ficiaire|"
     r"client|badge|casier|box|bail|agr[ée]ment|inscription|immatriculation|logement|parcelle|salari[ée]|assur[ée]|pr[êe]t)"

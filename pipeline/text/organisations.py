@@ -66,10 +66,11 @@ _CALLED = re.compile(
     re.IGNORECASE,
 )
 _MOST_CALLED_WORDS = 6
+_ROADS = Is.STREET | Is.WEAK_STREET
 _SIGNS_OF_A_NICKNAME = ("l'appel", "urnom", "obriquet", "lias")
 """One of these, or a quotation, stands in every text that tells a nickname."""
-_SIGNS_OF_A_DWELLING = ("emeurant", "omicili", "dresse")
-_DWELLS = re.compile(r"\b(?:demeurant|domicili[ée]e?s?|adresse[ ]?:)[ ]", re.IGNORECASE)
+_SIGNS_OF_A_DWELLING = ("emeurant", "omicili", "dresse", "abite", "oge ")
+_DWELLS = re.compile(r"\b(?:(?P<at>habite|loge)|demeurant|domicili[ée]e?s?|adresse[ ]?:)[ ]", re.IGNORECASE)
 _AT_HOME = frozenset(("adresse", "habite", "demeurant", "demeure", "domicilie", "domiciliee", "loge", "vit"))
 _BESIDE = frozenset(("derriere", "devant", "dessus", "cote", "pres", "face"))
 _AT_HOME_WITHIN = 6
@@ -312,15 +313,17 @@ class _Organisations:
                 self._cover(first, last, Label.PERSON)
 
     def _dwellings(self) -> None:
-        """Where somebody dwells, in small letters (`domicilié la croix blanche`)."""
+        """Where somebody dwells, in small letters (`domicilié la croix blanche`, `habite chemin des vignes`)."""
         for match in _DWELLS.finditer(self.r.text):
             first = bisect_left(self.r.start, match.end())
+            if match["at"] and not (first < self.n and self.kind[first] & _ROADS):
+                continue  # `habite la maison de ses parents`
             if (last := self._noun_phrase(first)) >= first:
                 self._cover(first, last, Label.ADDRESS)
 
     def _noun_phrase(self, first: int) -> int:
-        """The last token of the phrase that an article opens at token first; first - 1 if none does."""
-        if first >= self.n or fold(self.word[first]) not in ("le", "la", "l", "les"):
+        """The last token of the phrase that an article or a road opens at token first; first - 1 if none does."""
+        if first >= self.n or not (fold(self.word[first]) in ("le", "la", "l", "les") or self.kind[first] & _ROADS):
             return first - 1
         last = first - 1
         for k in range(first, min(self.n, first + _MOST_CALLED_WORDS)):

@@ -16,7 +16,7 @@ def masked(engine: Deidentifier, text: str) -> str | None:
     [
         "contrat PRV-2207841", "Réf. : SS/68/2023-1197", "voiture immatriculée EX-418-RD", "contrat P0049311",
         "attestation, alloc. 3318724 K", "numéro d'attente SE-30-771204", "recommandé 1A 204 558 3176 2",
-        "licence n° 12", "contrat de prêt numéro 7", "dossier XY 4411 220 95",
+        "licence n° 12", "police n° B 4471", "contrat de prêt numéro 7", "dossier XY 4411 220 95",
         "joignable au 06-12.34 56/78", "sur Instagram @fleur_des_prés", "pseudo lolo.bnch38",
     ],
 )  # fmt: skip
@@ -31,6 +31,7 @@ def test_a_reference_is_masked_to_its_last_sign(engine: Deidentifier, text: str)
 @pytest.mark.parametrize(
     "text",
     ["hameau de tartanvielle le haut", "place de l'église", "route du lavoir", "domicilié la lampe bleue",
+     "domicilié chemin de la lampe",
      "d'adresse connue, derrière l'épicerie tartanvielle"],
 )  # fmt: skip
 def test_an_address_may_have_neither_number_nor_capital(engine: Deidentifier, text: str) -> None:
@@ -45,6 +46,7 @@ def test_an_address_may_have_neither_number_nor_capital(engine: Deidentifier, te
         "Versé 1 250,50 € ; CPAM prévenue, arrêt n° 2 en cours.",
         "Elle est à la place de la mairie dans la liste, en cours de formation.",
         "Demeurant le plus souvent allongé, il vit derrière ses volets.",
+        "Il habite la maison de sa mère et loge chez elle.",
         "L'audience aura lieu le matin, sur la route du retour.",
     ],
 )
