@@ -20,7 +20,7 @@ _O = r"(?:[0-9]|[OoQIl](?![^\W\d_]))"  # digits and the letters typed for them
 _MAIN = re.compile(
     rf"""[0-9OQ](?:
     (?P<nir>(?<=[1-478]){_GAP}\d{_GAP}\d{_GAP}\d{_GAP}\d{_GAP}(?:\d{_GAP}\d|2{_GAP}[AaBb])(?:{_GAP}\d){{6}}
-        (?:[ .\-/_]{{0,2}}(?:cl[eé]f?)?[ :.\-/_]{{0,2}}\d[ ]?\d)?(?!\d|[ .\-]\d))
+        (?:[ .\-/_]{{0,2}}(?:[cC][lL][eéEÉ][fF]?)?[ :.\-/_]{{0,2}}\d[ ]?\d)?(?!\d|[ .\-]\d))
   | (?P<iso>(?<=\d)\d{{3}}[ ]?[-/.|][ ]?\d{{1,2}}[ ]?[-/.|][ ]?\d{{1,2}}(?!\d|[.\-/]\d))
   | (?P<date>(?<=\d)\d?[ ]{{0,2}}[/.|\-][ ]{{0,2}}\d{{1,2}}[ ]{{0,2}}[/.|\-][ ]{{0,2}}\d\d(?:\d\d)?
         (?!\d|[.\-/]\d|[ ]\d\d[ .\-/]\d\d(?!\d)))
@@ -39,7 +39,11 @@ _SIGNED = re.compile(rf"(?:\(?\+|(?<![0-9A-Za-z])(?<![0-9A-Za-z][ .\-])00)[ ]?\(
 # Without these signs a slower pattern cannot fit; most texts hold none.
 _SIGN_OF_AN_IBAN = re.compile(r"\d(?<=[A-Za-z]\d)\d[ \-]?[0-9A-Za-z]{4}")
 _SIGN_OF_A_SPELT_NAME = re.compile(r"[ ,\-][^\W\d_](?:[ ]|[ ]?[,\-][ ]?)[^\W\d_][ ,\-]")
-_SIGN_OF_A_PLATE = re.compile(r"\d{3}[ \-]?[A-HJ-NP-TV-Z]{2}(?!\w)")
+_SIGN_OF_A_PLATE = re.compile(r"\d{3}(?:[ \-]?[A-HJ-NP-TV-Z]{2}|-[a-z]{2})(?!\w)")
+_SIGN_OF_A_REFERENCE = re.compile(
+    r"[\-/_](?:(?<=[a-z].)(?=\w{0,12}\d)|(?<=\d.)(?=\w{0,12}[a-z])|(?:(?<=[a-z]\d.)|(?<=[a-z]\d\d.)|(?<=[a-z]\d{4}.))(?=\d))",
+    re.IGNORECASE,
+)
 _SIGN_OF_A_NICKNAME = re.compile(r"[._][a-z]")
 _IBAN = re.compile(
     r"(?<![0-9A-Za-z])[A-Za-z]{2}\d{2}(?:[ \-]?[0-9A-Za-z]{4}){2,7}(?:[ \-]?[0-9A-Za-z]{1,3})?(?![0-9A-Za-z])"
@@ -59,14 +63,18 @@ _CODE = re.compile(
 )
 # A reference has a sign between letters and figures (`PRV-2207841`, `SS/68/2023-1197`); so has a number plate.
 _REFERENCE = re.compile(
-    r"[A-Z\d](?<![\w.\-/][A-Z\d])(?:(?<=[A-Z])|(?=[A-Z\d\-/_]{0,11}[A-Z]))[A-Z\d]{0,7}(?:[\-/_][A-Z\d]{1,12}){1,4}(?![\w\-/])"
+    r"[a-z\d](?<![\w.\-/][a-z\d])(?:(?<=[a-z])|(?=[a-z\d\-/_]{0,11}[a-z]))[a-z\d]{0,7}"
+    r"(?:[\-/_][a-z\d]{1,12}){1,4}(?![\w\-/])",
+    re.IGNORECASE | re.ASCII,
 )
 # Letters one by one spell a name (`A U B E R T`, `L e g r a n d`).
 _SPELT = re.compile(r"(?<![\w'])(?:[^\W\d_](?:[ ]|[ ]?[,\-][ ]?)){4,30}[^\W\d_](?![\w'])")
-_PLATE = re.compile(r"(?<![\w])[A-HJ-NP-TV-Z]{2}[ \-]?\d{3}[ \-]?[A-HJ-NP-TV-Z]{2}(?!\w)")
+_PLATE = re.compile(
+    r"(?<![\w])(?:[A-HJ-NP-TV-Z]{2}[ \-]?\d{3}[ \-]?[A-HJ-NP-TV-Z]{2}|[a-hj-np-tv-z]{2}-\d{3}-[a-hj-np-tv-z]{2})(?!\w)"
+)
 _ARTICLE = re.compile(r"[LRDA]\d{1,4}(?:-\d{1,3}){0,3}")
 _FIGURES = 4
-_BEFORE_RUN = re.compile(r"(?<!\w)(?:[A-Z]{1,4}|\d[A-Z][ ])$")
+_BEFORE_RUN = re.compile(r"(?<!\w)(?:[A-Za-z]{1,4}|\d[A-Z][ ])$")
 _LETTERS_BEFORE = re.compile(r"(?<![\w.'])[A-Z]{1,4}[ ]$")
 _FIGURES_WITH_LETTERS = 7
 _SAID_BEFORE = frozenset(
@@ -82,7 +90,7 @@ _NUMBERS_PERSONS = re.compile(
     r"e?s?[ ](?:[a-zéèê]{1,15}[ ]){0,2}$"
 )
 _LONGEST_NUMBERING = 50
-_AFTER_RUN = re.compile(r"[ ][A-Z](?![\w'’.])")
+_AFTER_RUN = re.compile(r"[ ][A-Zb-xz](?![\w'’.])")
 _HANDLE = re.compile(r"[\w\-]{2,30}(?:\.[\w\-]{1,30}){0,3}")
 _NICKNAME = re.compile(r"(?<![\w.@/\-])[a-z]{2,20}[._][a-z]{2,20}[\d_]{1,6}(?![\w@])")
 _GREAT_AGE = re.compile(
@@ -188,8 +196,10 @@ def find(text: str) -> Iterator[Span]:
             number = re.sub(r"[ \-]", "", match.group()).upper()
             if sum(c.isdigit() for c in number) >= 8:
                 yield Span(match.start(), match.end(), Label.IBAN, 0.99 if iban_is_right(number) else 0.6)
-    for match in _REFERENCE.finditer(text):
-        if sum(c.isdigit() for c in match.group()) >= _FIGURES and not _ARTICLE.fullmatch(match.group()):
+    for match in _REFERENCE.finditer(text) if _SIGN_OF_A_REFERENCE.search(text) else ():
+        found = match.group()
+        fewest = _FIGURES + found.islower()  # `covid-2019`
+        if sum(c.isdigit() for c in found) >= fewest and not _ARTICLE.fullmatch(found.upper()):
             yield Span(match.start(), match.end(), Label.NUMBER, 0.5)
     for match in _SPELT.finditer(text) if _SIGN_OF_A_SPELT_NAME.search(text) else ():
         yield Span(match.start(), match.end(), Label.PERSON, 0.6)
@@ -232,7 +242,7 @@ def _judged(text: str, match: re.Match[str]) -> Iterator[Span]:
     kind, (start, end) = match.lastgroup, match.span()
     found = match.group()
     if kind == "nir":
-        number = re.sub(r"[^0-9ABab]", "", re.sub(r"cl[eé]f?", "", found)).upper()
+        number = re.sub(r"[^0-9ABab]", "", re.sub(r"cl[eé]f?", "", found, flags=re.IGNORECASE)).upper()
         yield Span(start, end, Label.NIR, 0.99 if nir_key_is_right(number) else 0.6)
     elif kind in ("iso", "date", "spaced_date", "month"):
         yield Span(start, end, Label.DATE, 0.9)

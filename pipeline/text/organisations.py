@@ -254,7 +254,8 @@ class _Organisations:
             return False
         if kind & CAPITAL:
             return True
-        cued = first > 0 and self.kind[first - 1] & Is.EMPLOYER
+        bracketed = self.r.gap(first).endswith("(") and self.r.gaps[j + 1].lstrip()[:1] in (")", ",")
+        cued = bracketed or (first > 0 and self.kind[first - 1] & Is.EMPLOYER)
         return bool(cued or (kind & Is.TRADE and _CLOSED.match(self.r.gaps[j + 1])))
 
     def _quotations(self) -> None:

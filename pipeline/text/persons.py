@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from pipeline.text.reading import Reading
 
 RELATIVES = frozenset(
-    ("pere", "mere", "fils", "fille", "frere", "soeur", "mari", "femme", "epoux", "epouse", "conjoint", "conjointe",
-     "compagnon", "compagne", "oncle", "tante", "cousin", "cousine", "neveu", "niece", "prenom")
+    ("père", "pere", "mère", "mere", "fils", "fille", "frère", "frere", "sœur", "soeur", "mari", "femme",
+     "époux", "epoux", "épouse", "epouse", "conjoint", "conjointe", "compagnon", "compagne", "oncle", "tante", "cousin",
+     "cousine", "neveu", "nièce", "niece", "prénom", "prenom")
 )  # fmt: skip
 _KNOWN_PERSONS = RELATIVES | frozenset(
     ("maman", "papa", "ami", "amie", "collegue", "voisin", "voisine", "tata", "tonton", "copain", "copine", "marraine",
@@ -34,6 +35,7 @@ _QUALITY = re.compile(
 _SIGNED = frozenset(("signé", "signée", "signature"))
 _SIGNED_GAP = re.compile(r"[ ]?[:,]?[ ]{0,2}\n?")
 _INITIALS = (2, 3)
+_CLOSING = frozenset(("", ",", ".", ")", ";", "\n"))
 
 
 def complete(reading: Reading) -> None:
@@ -49,11 +51,14 @@ class _Persons:
 
     def complete(self) -> None:
         self._pairs()
+        for i, word in enumerate(self.word):
+            if word in RELATIVES:
+                self._relative(i)
+            elif len(word) == 1:
+                self._initial(i)
         for i in self.r.look:
             kind = self.kind[i]
-            if kind & (Is.ROLE | Is.NAMING) and kind & Is.LOWER:
-                self._relative(i)
-            elif kind & Is.FIRST and kind & Is.LOWER:
+            if kind & Is.FIRST and kind & Is.LOWER:
                 self._surname(i)
             elif kind & Is.CAPS and len(self.word[i]) in _INITIALS:
                 self._signature(i)
@@ -67,7 +72,7 @@ class _Persons:
             if (
                 0 < i < self.n
                 and (self.kind[i - 1] | self.kind[i]) & Is.FIRST
-                and all(self.kind[k] & (Is.FIRST | Is.SURNAME) for k in (i - 1, i))
+                and all(self.kind[k] & NAME for k in (i - 1, i))
                 and f"{fold(self.word[i - 1])}-{fold(self.word[i])}" not in self.r.compounds
             ):
                 self._cover(i - 1, i)
@@ -79,10 +84,18 @@ class _Persons:
     def _relative(self, i: int) -> None:
         """A first name in small letters behind a relative (`sa fille rose`)."""
         j = i + 1
-        if fold(self.word[i]) not in RELATIVES or j >= self.n or self.r.gap(j) != " " or not self.kind[j] & Is.FIRST:
+        if j >= self.n or self.r.gap(j) != " " or not self.kind[j] & Is.FIRST:
             return
         if not self.kind[j] & Is.VERB or self.word[j] in _NAMED_THOUGH_A_VERB:
             self._cover(j, j)
+
+    def _initial(self, i: int) -> None:
+        """An initial in small letters before a listed name (`j. marchand`)."""
+        j = i + 1
+        if j >= self.n or self.r.gap(j) != ". " or self.word[i] in "aày" or not self.kind[i] & Is.LOWER:
+            return
+        if self.kind[j] & Is.LOWER and self.kind[j] & (Is.FIRST | Is.SURNAME):
+            self._cover(i, j)
 
     def _surname(self, i: int) -> None:
         """The plain word beside a first name in small letters that is no word itself."""
@@ -101,7 +114,11 @@ class _Persons:
         """Whether a token is a noun in small letters that says nothing of a person's place among others."""
         kind, word = self.kind[j], self.word[j]
         plain = kind & Is.LOWER and kind & Is.WORD and len(word) > _SHORTEST_TITLED
-        other = kind & (CUES | Is.FUNCTION | Is.VERB | Is.DRUG | Is.DISEASE | Is.EPONYM | Is.CUED_EPONYM)
+        if kind & Is.VERB and not (
+            word.endswith("er") and self.r.gaps[j + 1][:1] in _CLOSING
+        ):  # `aline faucher, 40 ans`
+            return False
+        other = kind & (CUES | Is.FUNCTION | Is.DRUG | Is.DISEASE | Is.EPONYM | Is.CUED_EPONYM)
         return bool(plain and not other and fold(word) not in _KNOWN_PERSONS)
 
     def _signature(self, i: int) -> None:

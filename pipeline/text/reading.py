@@ -72,6 +72,8 @@ _LONGEST_TRADE = 3
 _HAMLETS = frozenset(("hameau", "chemin", "route", "residence", "domaine"))
 """Weak words for a street that an unknown word in small letters makes an address."""
 _PLACE_ENDS = frozenset(("vieux", "haut", "bas", "neuf", "grand", "petit", "château", "chateau", "bois", "bourg"))
+_LETTERED = frozenset(("bat", "batiment", "apt", "appt", "appartement", "esc", "escalier"))
+"""Parts of a building, with a number or a letter."""
 _SQUARES = frozenset(("place", "route", "chemin", "cours", "parvis", "rond", "esplanade", "montee"))
 _LANDMARKS = frozenset(
     ("eglise", "mairie", "gare", "poste", "ecole", "halle", "halles", "fontaine", "chateau", "chapelle", "republique",
@@ -144,7 +146,8 @@ class Reading:
         """The findings; neighbouring tokens of one label are one span."""
         for i, (label, score) in self.marks.items():
             end = self.end[i]
-            if self.kind[i] & Is.SINGLE and self.gaps[i + 1][:1] == ".":  # the point belongs to an initial
+            single = self.kind[i] & Is.SINGLE or (len(self.word[i]) == 1 and self.kind[i] & Is.LOWER)
+            if single and self.gaps[i + 1][:1] == ".":  # the point belongs to an initial
                 end += 1
             yield Span(self.start[i], end, label, score)
         yield from self.extra
@@ -245,7 +248,7 @@ class _Reader:
             return
         if kind & NAME and (not kind & (Is.FUNCTION | Is.CAPITALISED) or self._beside_a_name(i)):
             self._name(i, kind)
-        elif not kind & Is.FUNCTION and i and fold(self.word[i - 1]) in RELATIVES and self.r.gap(i) == " ":
+        elif not kind & Is.FUNCTION and i and self.word[i - 1].lower() in RELATIVES and self.r.gap(i) == " ":
             self.mark(i, Label.PERSON, 0.4)
         elif not kind & READABLE:
             self.mark(i, Label.PERSON, 0.5)
@@ -413,6 +416,7 @@ class _Reader:
                 doctor = j == begun and fold(self.word[j - 1]) in ("dr", "docteur") and self.word[j].endswith("é")
                 if not first_lower or (
                     plain
+                    and not (pending and self._of_a_house(pending[0], kind))
                     and (
                         pending
                         or (kind & Is.VERB and not doctor)  # `le dr massé`
@@ -429,6 +433,12 @@ class _Reader:
             else:
                 return
             j += 1
+
+    def _of_a_house(self, first: int, kind: int) -> bool:
+        """Whether a plain word behind a title and the particle `first` is a name (`mme de la brosse`)."""
+        if fold(self.word[first - 1]) == "maitre":  # `maître de stage`
+            return False
+        return self.word[first] in ("de", "d") and not kind & (CUES | Is.ESTABLISHMENT | Is.CAPITALISED)
 
     def _cover(self, tokens: list[int], score: float, label: Label = Label.PERSON) -> None:
         for k in tokens:
@@ -566,24 +576,15 @@ class _Reader:
         behind = (i + 1 < self.n and self.kind[i + 1]) or 0
         if self.word[i] in ("r", "R") and not numbered:  # a street behind a number alone
             return
-        if i + 1 >= self.n or (
-            not numbered and kind & Is.WEAK_STREET and not behind & (CAPITAL | Is.DIGITS | Is.PARTICLE)
-        ):
+        weak = kind & Is.WEAK_STREET and not numbered
+        if i + 1 >= self.n:
             return
-        if behind & Is.DIGITS and fold(self.word[i]) in (
-            "bp",
-            "cs",
-            "bat",
-            "batiment",
-            "apt",
-            "appt",
-            "appartement",
-            "esc",
-            "escalier",
-            "lot",
-            "porte",
-        ):
+        if weak and not behind & (CAPITAL | Is.DIGITS | Is.PARTICLE) and len(self.word[i + 1]) > 1:
+            return
+        lettered = len(self.word[i + 1]) == 1 and self.word[i + 1] not in "aày" and fold(self.word[i]) in _LETTERED
+        if lettered or (behind & Is.DIGITS and fold(self.word[i]) in _LETTERED | {"bp", "cs", "lot", "porte"}):
             self._cover([i, i + 1], 0.7, Label.ADDRESS)
+            self.r.fill(i, i + 1, Label.ADDRESS, 0.7)
             return
         last, lower, capital = i, 0, False
         hamlet = fold(self.word[i]) in _HAMLETS
@@ -848,17 +849,20 @@ class _Reader:
             return bool(named and (mine & (CAPITAL | Is.PARTICLE) or not mine & READABLE))
         if gap == "":  # letters of one word, whatever their case
             return True
-        if len(self.word[j]) == 1 and kind & Is.LOWER and self.word[j] not in ("a", "à", "y", "m"):
+        if len(self.word[j]) == 1 and kind & Is.LOWER and self.word[j] != "à" and not self._after_digit(j):
             if j < i and gap == ". ":  # `k. sjabère`
                 return not mine & READABLE
             if j > i and gap == " " and self.r.gaps[j + 1][:1] == ".":  # `kowalczyk d.`
                 return not mine & READABLE
         if gap == "'" and j > i and kind & Is.LOWER:  # `Le Floc'h`, `Prud'homme`
-            return bool(self.marks[i][0] is Label.PERSON and mine & Is.TITLE and len(self.word[i]) > 2)
+            named = mine & Is.TITLE or not mine & READABLE  # no word of French is elided but those of the vocabulary
+            return bool(self.marks[i][0] in (Label.PERSON, Label.UNKNOWN) and named and len(self.word[i]) > 2)
         if (
             kind & Is.PARTICLE and kind & Is.TITLE and j > i and gap == " "
         ):  # `Hermine Le Du`: inside a sentence, a name
             return bool(self.marks[i][0] is Label.PERSON and self.marks[i][1] >= 0.5 and mine & CAPITAL)
+        if kind & mine & Is.LOWER and kind & Is.FIRST and j < i and gap == " " and not mine & READABLE:
+            return True  # `rose tartanvielle`
         if kind & Is.LOWER and kind & (Is.FIRST | Is.SURNAME):
             return gap == " " and self.marks[i][0] is Label.PERSON and self.marks[i][1] >= 0.5
         if not kind & CAPITAL or not mine & CAPITAL:
