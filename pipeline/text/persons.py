@@ -51,11 +51,11 @@ class _Persons:
 
     def complete(self) -> None:
         self._pairs()
-        for i, word in enumerate(self.word):
-            if word in RELATIVES:
+        if not RELATIVES.isdisjoint(self.word):
+            for i in [i for i, word in enumerate(self.word) if word in RELATIVES]:
                 self._relative(i)
-            elif len(word) == 1:
-                self._initial(i)
+        for i in [i for i, gap in enumerate(self.r.gaps) if gap == ". "]:
+            self._initial(i - 1)
         for i in self.r.look:
             kind = self.kind[i]
             if kind & Is.FIRST and kind & Is.LOWER:
@@ -92,7 +92,7 @@ class _Persons:
     def _initial(self, i: int) -> None:
         """An initial in small letters before a listed name (`j. marchand`)."""
         j = i + 1
-        if j >= self.n or self.r.gap(j) != ". " or self.word[i] in "aày" or not self.kind[i] & Is.LOWER:
+        if not 0 < j < self.n or len(self.word[i]) > 1 or self.word[i] in "aày" or not self.kind[i] & Is.LOWER:
             return
         if self.kind[j] & Is.LOWER and self.kind[j] & (Is.FIRST | Is.SURNAME):
             self._cover(i, j)

@@ -33,6 +33,8 @@ _CUE_GAP = re.compile(r"[ ]?[.:,]?[ :]{0,3}\n?[ ]{0,2}\(?")
 _LABEL_GAP = re.compile(r"[ ]?(?:\(?s\)|\(e\))?[ ]{0,2}[:=\-][ ]{0,3}\n?")
 _ADDRESS_GAP = re.compile(r"[ ]{0,2}[,.\-'’/]?[ ]{0,2}\n?[ ]?")
 _DATE_GAP = re.compile(r"[ .\-/]{0,3}|\n")
+_JOINED = frozenset((" ", "-", "'"))
+"""What may stand between two covered tokens of one finding."""
 _LONGEST_NAME = 6
 _LONGEST_TAIL = 9
 _SPELT_RUN = 5
@@ -144,12 +146,21 @@ class Reading:
 
     def spans(self) -> Iterator[Span]:
         """The findings; neighbouring tokens of one label are one span."""
-        for i, (label, score) in self.marks.items():
-            end = self.end[i]
+        last = None
+        for i in sorted(self.marks):
+            label, score = self.marks[i]
+            start, end = self.start[i], self.end[i]
             single = self.kind[i] & Is.SINGLE or (len(self.word[i]) == 1 and self.kind[i] & Is.LOWER)
             if single and self.gaps[i + 1][:1] == ".":  # the point belongs to an initial
                 end += 1
-            yield Span(self.start[i], end, label, score)
+            if last is not None and last.label is label and self.text[last.end : start] in _JOINED:
+                last = Span(last.start, end, label, max(score, last.score))
+                continue
+            if last is not None:
+                yield last
+            last = Span(start, end, label, score)
+        if last is not None:
+            yield last
         yield from self.extra
 
 
