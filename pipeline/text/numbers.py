@@ -48,7 +48,7 @@ _SIGN_OF_A_NICKNAME = re.compile(r"[._][a-z]")
 _IBAN = re.compile(
     r"(?<![0-9A-Za-z])[A-Za-z]{2}\d{2}(?:[ \-]?[0-9A-Za-z]{4}){2,7}(?:[ \-]?[0-9A-Za-z]{1,3})?(?![0-9A-Za-z])"
 )
-_AT = re.compile(r"@|[(\[][ ]?(?:at|arobase|a)[ ]?[)\]]|arobase")
+_AT = re.compile(r"@+|[(\[][ ]?(?:at|arobase|a)[ ]?[)\]]|arobase")
 _LOCAL = re.compile(r"(?:[\w.%+'\-]{1,40}[ ]\.[ ])?[\w.%+'\-]{1,64}[ ]?$")
 _HOST = re.compile(r"[ ]?[\w\-]{1,63}(?:[ ]?(?:\.|\bpoint\b)[ ]?[\w\-]{1,63}){0,6}")
 _LINK = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"']{1,300}")
@@ -224,7 +224,7 @@ def _addresses(lowered: str) -> Iterator[Span]:
         host = _HOST.match(lowered, match.end())
         if local and host:
             yield Span(local.start(), host.end(), Label.EMAIL, 0.95)
-        elif match.group() == "@":
+        elif match.group().startswith("@"):
             handle = _HANDLE.match(lowered, match.end())
             yield Span(match.start(), handle.end() if handle else match.end(), Label.URL, 0.5)
     for match in _NICKNAME.finditer(lowered) if _SIGN_OF_A_NICKNAME.search(lowered) else ():
