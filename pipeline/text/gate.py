@@ -40,7 +40,7 @@ MAXIMUM_UNKNOWN_SHARE = 0.25
 _FEWEST_LETTERS = 40
 # A pattern that begins with a digit skips letters at the speed of a search for a class.
 _LONG_DIGITS = re.compile(r"\d(?<![\d.,]\d)\d{4,}(?!\s?(?:€|euros?|eur)\b)")
-_MOJIBAKE = re.compile(r"Ã[\x80-\xbf©¨ª«§¢´]|â€|\ufffd|[\ud800-\udfff]|[\ue000-\uf8ff]")
+_MOJIBAKE = re.compile(r"[Ãâ\ufffd\ud800-\udfff\ue000-\uf8ff](?:(?<=[^Ãâ])|(?<=Ã)[\x80-\xbf©¨ª«§¢´]|(?<=â)€)")
 _CUT = "\x02"
 """Stands for a masked span: no letter, no digit, joins nothing."""
 
@@ -75,7 +75,8 @@ def reasons(text: str, spans: tuple[Span, ...], record: Known | None, lexicon: L
         lexicon: the closed vocabulary.
     """
     left = residue(text, spans)
-    found = {reason for token in set(TOKEN.findall(left)) if (reason := _word(token, lexicon))}
+    words = _WORDS.findall(left)
+    found = {reason for token in set(words) - {_CUT} if (reason := _word(token, lexicon))}
     if _LONG_DIGITS.search(left) or "@" in left:
         found.add(Reason.NUMBER_LEFT)
     unknown = sum(_unknown_letters(text[span.start : span.end], lexicon) for span in spans if span.label in NAMES)
@@ -86,7 +87,7 @@ def reasons(text: str, spans: tuple[Span, ...], record: Known | None, lexicon: L
         found.add(Reason.NAME_LEFT)
     if record is None:
         found |= _doubts(left, lexicon)
-    elif identifies(left, record):
+    elif _identifies(left, words, record):
         found.add(Reason.RECORD_IDENTIFIER)
     return tuple(sorted(found))
 
@@ -167,7 +168,11 @@ def _word(token: str, lexicon: Lexicon) -> Reason | None:
 
 def identifies(text: str, record: Known) -> bool:
     """Whether an identifier of the record stands in a text, whole, glued or parted."""
-    words = [fold(word) for word in _WORDS.findall(text)]
+    return _identifies(text, _WORDS.findall(text), record)
+
+
+def _identifies(text: str, tokens: list[str], record: Known) -> bool:
+    words = [fold(token) for token in tokens]
     telling = record.telling
     if not telling.keys().isdisjoint(words):
         return True
