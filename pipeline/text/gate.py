@@ -14,7 +14,7 @@ from pipeline.text.lexicon import CAPITAL, NAME, READABLE, Is, Lexicon
 from pipeline.text.normal import fold
 from pipeline.text.numbers import digits
 from pipeline.text.reading import TOKEN
-from pipeline.text.record import Known
+from pipeline.text.record import Known, without_and
 from pipeline.text.spans import NAMES, Span
 
 
@@ -38,8 +38,9 @@ class Reason(StrEnum):
 MAXIMUM_UNKNOWN_SHARE = 0.25
 """A text of which more letters than this are unknown words is in no French that the rules were written for."""
 _FEWEST_LETTERS = 40
-_LONG_DIGITS = re.compile(r"(?<![\d.,])\d{5,}(?!\s?(?:€|euros?|eur)\b)")
-_MOJIBAKE = re.compile(r"Ã[\x80-\xbf©¨ª«§¢´]|â€|\ufffd|[\ud800-\udfff]|[\ue000-\uf8ff]")
+# A pattern that begins with a digit skips letters at the speed of a search for a class.
+_LONG_DIGITS = re.compile(r"\d(?<![\d.,]\d)\d{4,}(?!\s?(?:€|euros?|eur)\b)")
+_MOJIBAKE = re.compile(r"[Ãâ\ufffd\ud800-\udfff\ue000-\uf8ff](?:(?<=[^Ãâ])|(?<=Ã)[\x80-\xbf©¨ª«§¢´]|(?<=â)€)")
 _CUT = "\x02"
 """Stands for a masked span: no letter, no digit, joins nothing."""
 
@@ -74,16 +75,19 @@ def reasons(text: str, spans: tuple[Span, ...], record: Known | None, lexicon: L
         lexicon: the closed vocabulary.
     """
     left = residue(text, spans)
-    found = {reason for token in TOKEN.findall(left) if (reason := _word(token, lexicon))}
+    words = _WORDS.findall(left)
+    found = {reason for token in set(words) - {_CUT} if (reason := _word(token, lexicon))}
     if _LONG_DIGITS.search(left) or "@" in left:
         found.add(Reason.NUMBER_LEFT)
     unknown = sum(_unknown_letters(text[span.start : span.end], lexicon) for span in spans if span.label in NAMES)
     letters = sum(span.end - span.start for span in spans) + len(left)
     if unknown > MAXIMUM_UNKNOWN_SHARE * max(letters, 1) and unknown > _FEWEST_LETTERS:
         found.add(Reason.MANY_UNKNOWN_WORDS)
+    if _in_part(left, lexicon):
+        found.add(Reason.NAME_LEFT)
     if record is None:
         found |= _doubts(left, lexicon)
-    elif identifies(left, record):
+    elif _identifies(left, words, record):
         found.add(Reason.RECORD_IDENTIFIER)
     return tuple(sorted(found))
 
@@ -95,8 +99,13 @@ _UNSUSPECTED = (
 _NO_NAME_ENDING = re.compile(r"(?:ment|[st]ion|logie|ments|[st]ions)$")
 _TOUCHES_BEFORE = re.compile(rf"{_CUT}[ ,\-]{{0,2}}$")
 _TOUCHES_AFTER = re.compile(rf"[ ,\-]{{0,2}}{_CUT}")
+_INSIDE = re.compile(r"[^\W\d_][,)]?[ ](?:[dl]')?$")
+_LAST_WORD = re.compile(r"([^\W\d_]+)(?:[ ](?:de|du|des|la|le|les)){0,2}[ ][dl]?'?$")
+_NEXT_CAPITAL = re.compile(r"[ ]([^\W\d_]{3,})")
+_LONGEST_HEAD = 40
+_ESTABLISHMENTS = Is.ESTABLISHMENT | Is.EMPLOYER
 _FOUR_DIGITS = re.compile(
-    r"(?<![\d.,/:\-])\d{4}(?![\d.,/:\-]|[ ]?(?:€|euros?|mg|ml|ui|kcal|g|m|km|h|pas|j|jours?|%)\b)"
+    r"\d(?<![\d.,/:\-]\d)\d{3}(?![\d.,/:\-]|[ ]?(?:€|euros?|mg|ml|ui|kcal|g|m|km|h|pas|j|jours?|%)\b)"
 )
 
 
@@ -118,10 +127,24 @@ def _doubts(left: str, lexicon: Lexicon) -> set[Reason]:
         ):
             continue
         start, end = match.span()
+        inside = kind & Is.TITLE and _INSIDE.search(left, max(0, start - 5), start)
         heads = (start == 0 or left[start - 1] == "\n") and left[end : end + 1] in (",", "\n", "")
-        if heads or _TOUCHES_BEFORE.search(left, max(0, start - 3), start) or _TOUCHES_AFTER.match(left, end):
+        if inside or heads or _TOUCHES_BEFORE.search(left, max(0, start - 3), start) or _TOUCHES_AFTER.match(left, end):
             found.add(Reason.NAME_BESIDE)
     return found
+
+
+def _in_part(left: str, lexicon: Lexicon) -> bool:
+    """Whether a firm's name seems masked only in part: its noun before a mask, a capital word behind."""
+    at = left.find(_CUT)
+    while at >= 0:
+        following = _NEXT_CAPITAL.match(left, at + 1)
+        if following and lexicon(following[1]) & CAPITAL and not lexicon(following[1]) & _UNSUSPECTED:
+            head = _LAST_WORD.search(left, max(0, at - _LONGEST_HEAD), at)
+            if head and lexicon(head[1]) & _ESTABLISHMENTS:
+                return True
+        at = left.find(_CUT, at + 1)
+    return False
 
 
 def _unknown_letters(masked: str, lexicon: Lexicon) -> int:
@@ -145,13 +168,18 @@ def _word(token: str, lexicon: Lexicon) -> Reason | None:
 
 def identifies(text: str, record: Known) -> bool:
     """Whether an identifier of the record stands in a text, whole, glued or parted."""
-    words = [fold(word) for word in _WORDS.findall(text)]
+    return _identifies(text, _WORDS.findall(text), record)
+
+
+def _identifies(text: str, tokens: list[str], record: Known) -> bool:
+    words = [fold(token) for token in tokens]
     telling = record.telling
     if not telling.keys().isdisjoint(words):
         return True
+    phrase = without_and(words)
     for parts in (name.parts for name in record.names if len(name.parts) > 1 and name.telling):
         size = len(parts)
-        if parts[0] in words and any(tuple(words[k : k + size]) == parts for k in range(len(words) - size + 1)):
+        if parts[0] in phrase and any(tuple(phrase[k : k + size]) == parts for k in range(len(phrase) - size + 1)):
             return True
     glued = "".join(words)
     if any(len(part) >= _SHORTEST_GLUED and part in glued and _aligned(words, part) for part in telling):

@@ -55,6 +55,9 @@ class Is:
     DIGITS = 1 << 26
     FOREIGN = 1 << 27  # another alphabet
     LOOK = 1 << 28  # not a plain lower-case word: the reader must look at it
+    ESTABLISHMENT = 1 << 29  # heads the name of an organisation (`conserverie Tartanvielle`)
+    FIRM_END = 1 << 30  # ends the name of a firm (`Tartanvielle Services`)
+    TRADE = 1 << 31  # the same, in small letters too (`tartanvielle toitures`)
 
 
 _SUFFIXES = re.compile(
@@ -270,6 +273,16 @@ class Lexicon:
             ("towns", lists.towns, Is.TOWN),
         ):
             add({p for path in (LISTS / f"{name}.txt", *extra) for p in _pieces(read(path)) if len(p) > 1}, kind)
+        ends = read(LISTS / "firm_ends.txt")
+        trades = ends.index("=")
+        for nouns_, kind in (
+            (read(LISTS / "establishments.txt"), Is.ESTABLISHMENT),
+            (ends[:trades], Is.FIRM_END | Is.TRADE),
+            (ends[trades:], Is.FIRM_END),
+        ):
+            found = {piece + plural for piece in _pieces(nouns_) for plural in ("", "s", "x")}
+            add(found, kind)
+            add({one for one in found if not words[one] & NAME}, Is.WORD)  # a name among them stays one
         add(_pieces(read(LISTS / "drugs.txt")), Is.DRUG | Is.WORD)
         add(_pieces(read(LISTS / "capitalised.txt")), Is.CAPITALISED | Is.WORD)
         eponyms = read(LISTS / "eponyms.txt")

@@ -20,7 +20,7 @@ _O = r"(?:[0-9]|[OoQIl](?![^\W\d_]))"  # digits and the letters typed for them
 _MAIN = re.compile(
     rf"""[0-9OQ](?:
     (?P<nir>(?<=[1-478]){_GAP}\d{_GAP}\d{_GAP}\d{_GAP}\d{_GAP}(?:\d{_GAP}\d|2{_GAP}[AaBb])(?:{_GAP}\d){{6}}
-        (?:[ .\-/_]{{0,2}}(?:cl[eé]f?)?[ :.\-/_]{{0,2}}\d[ ]?\d)?(?!\d|[ .\-]\d))
+        (?:[ .\-/_]{{0,2}}(?:[cC][lL][eéEÉ][fF]?)?[ :.\-/_]{{0,2}}\d[ ]?\d)?(?!\d|[ .\-]\d))
   | (?P<iso>(?<=\d)\d{{3}}[ ]?[-/.|][ ]?\d{{1,2}}[ ]?[-/.|][ ]?\d{{1,2}}(?!\d|[.\-/]\d))
   | (?P<date>(?<=\d)\d?[ ]{{0,2}}[/.|\-][ ]{{0,2}}\d{{1,2}}[ ]{{0,2}}[/.|\-][ ]{{0,2}}\d\d(?:\d\d)?
         (?!\d|[.\-/]\d|[ ]\d\d[ .\-/]\d\d(?!\d)))
@@ -36,32 +36,61 @@ _MAIN = re.compile(
     re.VERBOSE,
 )
 _SIGNED = re.compile(rf"(?:\(?\+|(?<![0-9A-Za-z])(?<![0-9A-Za-z][ .\-])00)[ ]?\(?\d(?:[ .\-/_()]{{0,2}}{_O}){{5,20}}")
-_IBAN_START = re.compile(r"[A-Za-z]\d\d[ \-]?[0-9A-Za-z]{4}")
+# Without these signs a slower pattern cannot fit; most texts hold none.
+_SIGN_OF_AN_IBAN = re.compile(r"\d(?<=[A-Za-z]\d)\d[ \-]?[0-9A-Za-z]{4}")
+_SIGN_OF_A_SPELT_NAME = re.compile(r"[ ,\-][^\W\d_](?:[ ]|[ ]?[,\-][ ]?)[^\W\d_][ ,\-]")
+_SIGN_OF_A_PLATE = re.compile(r"\d{3}(?:[ \-]?[A-HJ-NP-TV-Z]{2}|-[a-z]{2})(?!\w)")
+_SIGN_OF_A_REFERENCE = re.compile(
+    r"[\-/_](?:(?<=[a-z].)(?=\w{0,12}\d)|(?<=\d.)(?=\w{0,12}[a-z])|(?:(?<=[a-z]\d.)|(?<=[a-z]\d\d.)|(?<=[a-z]\d{4}.))(?=\d))",
+    re.IGNORECASE,
+)
+_SIGN_OF_A_NICKNAME = re.compile(r"[._][a-z]")
 _IBAN = re.compile(
     r"(?<![0-9A-Za-z])[A-Za-z]{2}\d{2}(?:[ \-]?[0-9A-Za-z]{4}){2,7}(?:[ \-]?[0-9A-Za-z]{1,3})?(?![0-9A-Za-z])"
 )
-_AT = re.compile(r"@|[(\[][ ]?(?:at|arobase|a)[ ]?[)\]]|arobase")
+_AT = re.compile(r"@+|[(\[][ ]?(?:at|arobase|a)[ ]?[)\]]|arobase")
 _LOCAL = re.compile(r"(?:[\w.%+'\-]{1,40}[ ]\.[ ])?[\w.%+'\-]{1,64}[ ]?$")
 _HOST = re.compile(r"[ ]?[\w\-]{1,63}(?:[ ]?(?:\.|\bpoint\b)[ ]?[\w\-]{1,63}){0,6}")
 _LINK = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"']{1,300}")
 _ENDING = re.compile(r"\.(?:fr|com|org|net|eu|info|io|be|ch|re)\b(?:/[^\s<>\"']{0,200})?")
 _SITE = re.compile(r"[\w\-.]{1,100}$")
 _CODE = re.compile(
-    r"(?:(?:ipp|nip|nda|iep|nir|ins|rpps|adeli|finess|siret|siren|nudos|bip|dect|matricule|immatriculation)\b|"
+    r"(?<![^\W\d_])(?:(?:ipp|nip|nda|iep|nir|ins|rpps|adeli|finess|siret|siren|nudos|bip|dect|matricule|immatriculation)\b|"
     r"n°|nº|num[eé]ro|num\.|r[eé]f(?:[eé]rence)?\b|dossier|poste|t[eé]l(?:[eé]phone)?\b|code|bo[iî]te|no\b)"
     r"[ ]?(?:(?:patient|dossier|s[eé]jour|de|du|d'|interne|externe|administratif|permanent|\(?ipp\)?|\(?nda\)?|"
     r"s[eé]cu|n°|nº)[ ]?){0,3}[ ]?[:.#=]?[ ]{0,2}"
     r"(?P<code>(?=[a-z\-/.]{0,6}\d)[0-9a-z](?:[\-/.]?[0-9a-z]){2,30})"
 )
 # A reference has a sign between letters and figures (`PRV-2207841`, `SS/68/2023-1197`); so has a number plate.
-_REFERENCE = re.compile(r"(?<![\w.\-/])(?=[A-Z\d\-/_]{0,12}[A-Z])[A-Z\d]{1,8}(?:[\-/_][A-Z\d]{1,12}){1,4}(?![\w\-/])")
+_REFERENCE = re.compile(
+    r"[a-z\d](?<![\w.\-/][a-z\d])(?:(?<=[a-z])|(?=[a-z\d\-/_]{0,11}[a-z]))[a-z\d]{0,7}"
+    r"(?:[\-/_][a-z\d]{1,12}){1,4}(?![\w\-/])",
+    re.IGNORECASE | re.ASCII,
+)
 # Letters one by one spell a name (`A U B E R T`, `L e g r a n d`).
 _SPELT = re.compile(r"(?<![\w'])(?:[^\W\d_](?:[ ]|[ ]?[,\-][ ]?)){4,30}[^\W\d_](?![\w'])")
-_PLATE = re.compile(r"(?<![\w])[A-HJ-NP-TV-Z]{2}[ \-]?\d{3}[ \-]?[A-HJ-NP-TV-Z]{2}(?!\w)")
+_PLATE = re.compile(
+    r"(?<![\w])(?:[A-HJ-NP-TV-Z]{2}[ \-]?\d{3}[ \-]?[A-HJ-NP-TV-Z]{2}|[a-hj-np-tv-z]{2}-\d{3}-[a-hj-np-tv-z]{2})(?!\w)"
+)
 _ARTICLE = re.compile(r"[LRDA]\d{1,4}(?:-\d{1,3}){0,3}")
 _FIGURES = 4
-_BEFORE_RUN = re.compile(r"(?<!\w)(?:[A-Z]{1,4}|\d[A-Z][ ])$")
-_AFTER_RUN = re.compile(r"[ ][A-Z](?![\w'’.])")
+_BEFORE_RUN = re.compile(r"(?<!\w)(?:[A-Za-z]{1,4}|\d[A-Z][ ])$")
+_LETTERS_BEFORE = re.compile(r"(?<![\w.'])[A-Z]{1,4}[ ]$")
+_FIGURES_WITH_LETTERS = 7
+_SAID_BEFORE = frozenset(
+    ("TEL", "FAX", "PORT", "NIR", "NSS", "SS", "RIB", "CPAM", "CAF", "MSA", "MDPH", "CCAS", "LE", "LA", "DU", "DE",
+     "DES", "AU", "ET", "OU", "A", "AUX", "EN", "PAR", "SUR", "SON", "SA", "EUR", "CP")
+)  # fmt: skip
+"""Capitals before a number that do not belong to it."""
+# A number is a person's behind a word that numbers persons, however short it is (`licence n° 12`).
+_NUMBERED = re.compile(r"n(?:°|º|o|um[ée]ro)[ ]?:?[ ]?(?P<code>(?:[a-z]{1,3}[ \-]?)?\d{1,12})(?!\d|[,.]\d)")
+_NUMBERS_PERSONS = re.compile(
+    r"\b(?:dossier|licence|contrat|allocataire|adh[ée]rent|sinistre|matricule|permis|carte|chambre|police|b[ée]n[ée]ficiaire|"
+    r"client|badge|casier|box|bail|agr[ée]ment|inscription|immatriculation|logement|parcelle|salari[ée]|assur[ée]|pr[êe]t)"
+    r"e?s?[ ](?:[a-zéèê]{1,15}[ ]){0,2}$"
+)
+_LONGEST_NUMBERING = 50
+_AFTER_RUN = re.compile(r"[ ][A-Zb-xz](?![\w'’.])")
 _HANDLE = re.compile(r"[\w\-]{2,30}(?:\.[\w\-]{1,30}){0,3}")
 _NICKNAME = re.compile(r"(?<![\w.@/\-])[a-z]{2,20}[._][a-z]{2,20}[\d_]{1,6}(?![\w@])")
 _GREAT_AGE = re.compile(
@@ -162,26 +191,30 @@ def find(text: str) -> Iterator[Span]:
     if "+" in text or "00" in text:
         for match in _SIGNED.finditer(text):
             yield Span(match.start(), match.end(), Label.PHONE, 0.9)
-    if _IBAN_START.search(text):
+    if _SIGN_OF_AN_IBAN.search(text):
         for match in _IBAN.finditer(text):
             number = re.sub(r"[ \-]", "", match.group()).upper()
             if sum(c.isdigit() for c in number) >= 8:
                 yield Span(match.start(), match.end(), Label.IBAN, 0.99 if iban_is_right(number) else 0.6)
-    for match in _REFERENCE.finditer(text):
-        if sum(c.isdigit() for c in match.group()) >= _FIGURES and not _ARTICLE.fullmatch(match.group()):
+    for match in _REFERENCE.finditer(text) if _SIGN_OF_A_REFERENCE.search(text) else ():
+        found = match.group()
+        fewest = _FIGURES + found.islower()  # `covid-2019`
+        if sum(c.isdigit() for c in found) >= fewest and not _ARTICLE.fullmatch(found.upper()):
             yield Span(match.start(), match.end(), Label.NUMBER, 0.5)
-    for match in _SPELT.finditer(text):
+    for match in _SPELT.finditer(text) if _SIGN_OF_A_SPELT_NAME.search(text) else ():
         yield Span(match.start(), match.end(), Label.PERSON, 0.6)
-    for match in _PLATE.finditer(text):
+    for match in _PLATE.finditer(text) if _SIGN_OF_A_PLATE.search(text) else ():
         yield Span(match.start(), match.end(), Label.NUMBER, 0.6)
     lowered = text.lower()
     if len(lowered) != len(text):  # a letter whose small form is two characters would shift what follows
         lowered = text
     yield from _addresses(lowered)
+    for match in _NUMBERED.finditer(lowered):
+        if _NUMBERS_PERSONS.search(lowered, max(0, match.start() - _LONGEST_NUMBERING), match.start()):
+            yield Span(match.start("code"), match.end("code"), Label.NUMBER, 0.5)
     for match in _CODE.finditer(lowered):
-        if not (match.start() and lowered[match.start() - 1].isalpha()):
-            named = lowered.startswith(("ipp", "nip", "nda"), match.start())  # a hospital's own word tells the hospital
-            yield Span(match.start() if named else match.start("code"), match.end("code"), Label.NUMBER, 0.5)
+        named = lowered.startswith(("ipp", "nip", "nda"), match.start())  # a hospital's own word tells the hospital
+        yield Span(match.start() if named else match.start("code"), match.end("code"), Label.NUMBER, 0.5)
 
 
 def _addresses(lowered: str) -> Iterator[Span]:
@@ -191,12 +224,12 @@ def _addresses(lowered: str) -> Iterator[Span]:
         host = _HOST.match(lowered, match.end())
         if local and host:
             yield Span(local.start(), host.end(), Label.EMAIL, 0.95)
-        elif match.group() == "@":
+        elif match.group().startswith("@"):
             handle = _HANDLE.match(lowered, match.end())
             yield Span(match.start(), handle.end() if handle else match.end(), Label.URL, 0.5)
-    for match in _NICKNAME.finditer(lowered):
+    for match in _NICKNAME.finditer(lowered) if _SIGN_OF_A_NICKNAME.search(lowered) else ():
         yield Span(match.start(), match.end(), Label.URL, 0.4)
-    for match in _GREAT_AGE.finditer(lowered):
+    for match in _GREAT_AGE.finditer(lowered) if "cent" in lowered or "quatre" in lowered else ():
         yield Span(match.start(), match.end(), Label.AGE, 0.8)
     for match in _LINK.finditer(lowered):
         yield Span(match.start(), match.end(), Label.URL, 0.8)
@@ -209,7 +242,7 @@ def _judged(text: str, match: re.Match[str]) -> Iterator[Span]:
     kind, (start, end) = match.lastgroup, match.span()
     found = match.group()
     if kind == "nir":
-        number = re.sub(r"[^0-9ABab]", "", re.sub(r"cl[eé]f?", "", found)).upper()
+        number = re.sub(r"[^0-9ABab]", "", re.sub(r"cl[eé]f?", "", found, flags=re.IGNORECASE)).upper()
         yield Span(start, end, Label.NIR, 0.99 if nir_key_is_right(number) else 0.6)
     elif kind in ("iso", "date", "spaced_date", "month"):
         yield Span(start, end, Label.DATE, 0.9)
@@ -263,6 +296,9 @@ def _run(text: str, start: int, end: int) -> Iterator[Span]:
     label, score = kind_of_run(number, text[max(0, start - 24) : start])
     if label is Label.NUMBER:
         before = _BEFORE_RUN.search(text, max(0, start - 5), start)
+        if before is None and len(number) >= _FIGURES_WITH_LETTERS:
+            letters = _LETTERS_BEFORE.search(text, max(0, start - 6), start)
+            before = letters if letters and letters.group().rstrip() not in _SAID_BEFORE else None
         after = _AFTER_RUN.match(text, end)
         start, end = before.start() if before else start, after.end() if after else end
     yield Span(start, end, label, score)

@@ -11,9 +11,11 @@ import unicodedata
 from collections.abc import Iterator
 from itertools import accumulate
 
-from pipeline.text import numbers
+from pipeline.text import numbers, organisations, persons
 from pipeline.text.lexicon import CAPITAL, CUES, NAME, READABLE, WEEKDAYS, Is, Lexicon
 from pipeline.text.normal import fold
+from pipeline.text.organisations import KIN, LEGAL_FORMS
+from pipeline.text.persons import RELATIVES
 from pipeline.text.spans import Label, Span
 
 _LATIN = [chr(c) for c in (*range(0x41, 0x250), *range(0x1E00, 0x1F00)) if chr(c).isalpha()]
@@ -31,6 +33,8 @@ _CUE_GAP = re.compile(r"[ ]?[.:,]?[ :]{0,3}\n?[ ]{0,2}\(?")
 _LABEL_GAP = re.compile(r"[ ]?(?:\(?s\)|\(e\))?[ ]{0,2}[:=\-][ ]{0,3}\n?")
 _ADDRESS_GAP = re.compile(r"[ ]{0,2}[,.\-'’/]?[ ]{0,2}\n?[ ]?")
 _DATE_GAP = re.compile(r"[ .\-/]{0,3}|\n")
+_JOINED = frozenset((" ", "-", "'"))
+"""What may stand between two covered tokens of one finding."""
 _LONGEST_NAME = 6
 _LONGEST_TAIL = 9
 _SPELT_RUN = 5
@@ -58,22 +62,27 @@ _KEPT_AFTER_CIVILITY = frozenset(
         "juge",
     ]
 )
-_RELATIVES = frozenset(
-    ("pere", "mere", "fils", "fille", "frere", "soeur", "mari", "femme", "epoux", "epouse", "conjoint", "conjointe",
-     "compagnon", "compagne", "oncle", "tante", "cousin", "cousine", "neveu", "niece", "prenom")
-)  # fmt: skip
 _BETWEEN = frozenset(("a", "à", "au", "aux", "et", "en", "y", "sur", "sous"))
 """Particles that join two names more often than they stand inside one."""
-_KIN = frozenset(("fils", "frères", "freres", "cie", "co", "associés", "associes"))
-"""End the names of firms (`Paul & fils`)."""
 _BEFORE_FIRM = frozenset(("chez", "employeur"))
-_LEGAL_FORMS = frozenset(("sas", "sasu", "sarl", "eurl", "ets", "scop", "scea", "gaec", "earl", "selarl", "snc"))
 _TRADES = frozenset(
     ("ambulances", "resto", "restaurant", "brasserie", "hotel", "auberge", "camping", "pizzeria", "garage",
      "boulangerie", "boucherie", "salon", "scierie", "transports")
 )  # fmt: skip
 """Trades (among the words that announce a firm) that a name of plain words follows behind an article."""
 _LONGEST_TRADE = 3
+_HAMLETS = frozenset(("hameau", "chemin", "route", "residence", "domaine"))
+"""Weak words for a street that an unknown word in small letters makes an address."""
+_PLACE_ENDS = frozenset(("vieux", "haut", "bas", "neuf", "grand", "petit", "château", "chateau", "bois", "bourg"))
+_LETTERED = frozenset(("bat", "batiment", "apt", "appt", "appartement", "esc", "escalier"))
+"""Parts of a building, with a number or a letter."""
+_SQUARES = frozenset(("place", "route", "chemin", "cours", "parvis", "rond", "esplanade", "montee"))
+_LANDMARKS = frozenset(
+    ("eglise", "mairie", "gare", "poste", "ecole", "halle", "halles", "fontaine", "chateau", "chapelle", "republique",
+     "liberte", "victoire", "pont", "port", "moulin", "cimetiere", "stade", "lavoir", "cathedrale", "plage", "mer",
+     "foret", "abbaye", "paix", "revolution", "resistance", "ferme", "source", "prefecture", "phare", "tour")
+)  # fmt: skip
+"""What squares and roads are called after (`place de l'église`)."""
 _NO_FIRM = frozenset(
     ("patient", "patiente", "patients", "homme", "hommes", "femme", "femmes", "enfant", "enfants", "adulte", "adultes",
      "sujet", "sujets", "salarie", "salariee", "salaries", "assure", "assuree", "employeur", "particulier",
@@ -122,22 +131,36 @@ class Reading:
         if i not in self.marks or self.marks[i][1] < score:
             self.marks[i] = (label, score)
 
+    def fill(self, first: int, last: int, label: Label, score: float) -> None:
+        """Cover everything from one token to another, with what stands between them."""
+        self.extra.append(Span(self.start[first], self.end[last], label, score))
+
     def opens(self, i: int) -> bool:
         """Whether a sentence, a line, a heading's text or a list item begins at the token."""
         if i == 0:
             return True
         gap = self.gap(i)
-        if not _SENTENCE.search(gap):
+        if not _SENTENCE.search(gap) or (gap == " (" and not self.kind[i] & Is.VERB):
             return False
         return not (gap.strip() == "." and (self.kind[i - 1] & Is.SINGLE or fold(self.word[i - 1]) in _ABBREVIATED))
 
     def spans(self) -> Iterator[Span]:
         """The findings; neighbouring tokens of one label are one span."""
-        for i, (label, score) in self.marks.items():
-            end = self.end[i]
-            if self.kind[i] & Is.SINGLE and self.gaps[i + 1][:1] == ".":  # the point belongs to an initial
+        last = None
+        for i in sorted(self.marks):
+            label, score = self.marks[i]
+            start, end = self.start[i], self.end[i]
+            single = self.kind[i] & Is.SINGLE or (len(self.word[i]) == 1 and self.kind[i] & Is.LOWER)
+            if single and self.gaps[i + 1][:1] == ".":  # the point belongs to an initial
                 end += 1
-            yield Span(self.start[i], end, label, score)
+            if last is not None and last.label is label and self.text[last.end : start] in _JOINED:
+                last = Span(last.start, end, label, max(score, last.score))
+                continue
+            if last is not None:
+                yield last
+            last = Span(start, end, label, score)
+        if last is not None:
+            yield last
         yield from self.extra
 
 
@@ -146,6 +169,8 @@ def read(text: str, lexicon: Lexicon) -> Reading:
     reading = Reading(text, lexicon)
     reading.extra = list(numbers.find(text))
     _Reader(reading).read()
+    persons.complete(reading)
+    organisations.complete(reading)
     return reading
 
 
@@ -234,14 +259,15 @@ class _Reader:
             return
         if kind & NAME and (not kind & (Is.FUNCTION | Is.CAPITALISED) or self._beside_a_name(i)):
             self._name(i, kind)
-        elif not kind & Is.FUNCTION and i and fold(self.word[i - 1]) in _RELATIVES and self.r.gap(i) == " ":
+        elif not kind & Is.FUNCTION and i and self.word[i - 1].lower() in RELATIVES and self.r.gap(i) == " ":
             self.mark(i, Label.PERSON, 0.4)
         elif not kind & READABLE:
             self.mark(i, Label.PERSON, 0.5)
         elif i and self._article(i - 1) and not kind & Is.FUNCTION:
             self._cover([i - 1, i], 0.5)
-        elif not kind & (Is.FUNCTION | Is.CAPITALISED | Is.MONTH | Is.CIVILITY | Is.EPONYM) and (
-            not self.r.opens(i) or self._born(i)
+        elif (kind & Is.FUNCTION and self._elided_behind_a_name(i)) or (
+            not kind & (Is.FUNCTION | Is.CAPITALISED | Is.MONTH | Is.CIVILITY | Is.EPONYM)
+            and (not self.r.opens(i) or self._born(i))
         ):
             self.mark(i, Label.PERSON, 0.35)
 
@@ -255,6 +281,12 @@ class _Reader:
     def _article(self, i: int) -> bool:
         """Whether a token is a capital article inside a sentence: it opens a proper name (`à La Défense`)."""
         return self.word[i] in ("La", "Le", "Les") and not self.r.opens(i) and self.r.gap(i + 1) == " "
+
+    def _elided_behind_a_name(self, i: int) -> bool:
+        """Whether `d'` and a capital before it precede a token: `Lampe d'Or`."""
+        if i < 2 or self.r.gap(i) != "'" or self.word[i - 1] != "d" or self.r.gap(i - 1) != " ":
+            return False
+        return bool(self.kind[i - 2] & Is.TITLE and not self.kind[i - 2] & (Is.FUNCTION | Is.CAPITALISED))
 
     def _stands_out(self, i: int, kind: int) -> bool:
         """Whether a word in capitals is a name: before `né(e)`, behind an initial, or in a line of small letters."""
@@ -395,6 +427,7 @@ class _Reader:
                 doctor = j == begun and fold(self.word[j - 1]) in ("dr", "docteur") and self.word[j].endswith("é")
                 if not first_lower or (
                     plain
+                    and not (pending and self._of_a_house(pending[0], kind))
                     and (
                         pending
                         or (kind & Is.VERB and not doctor)  # `le dr massé`
@@ -411,6 +444,12 @@ class _Reader:
             else:
                 return
             j += 1
+
+    def _of_a_house(self, first: int, kind: int) -> bool:
+        """Whether a plain word behind a title and the particle `first` is a name (`mme de la brosse`)."""
+        if fold(self.word[first - 1]) == "maitre":  # `maître de stage`
+            return False
+        return self.word[first] in ("de", "d") and not kind & (CUES | Is.ESTABLISHMENT | Is.CAPITALISED)
 
     def _cover(self, tokens: list[int], score: float, label: Label = Label.PERSON) -> None:
         for k in tokens:
@@ -448,7 +487,7 @@ class _Reader:
                 break
             if gap.strip() in (".", ":") and not (gap == "." and kind & CAPITAL) and (j > i + 1 or not self._short(i)):
                 break
-            if fold(self.word[j]) in _KIN and last > i and ("&" in gap or self.word[j - 1] == "et"):
+            if fold(self.word[j]) in KIN and last > i and ("&" in gap or self.word[j - 1] == "et"):
                 last = j
             elif firm and kind & Is.CAPITALISED and kind & CAPITAL and i < last == j - 1 and gap == " ":
                 last = j  # `chez Toyal Europe`
@@ -477,7 +516,7 @@ class _Reader:
         first = i + 1 if chez else i
         if last > i:
             self._cover(list(range(first, last + 1)), 0.82, label)
-            self._fill(first, last, label, 0.82)
+            self.r.fill(first, last, label, 0.82)
 
     def _trade_name(self, i: int) -> bool:
         """A firm's name in plain small letters (`chez sas bati rhone`, `resto le lotus d'or`), up to a stop."""
@@ -485,7 +524,7 @@ class _Reader:
         if self.kind[i] & CAPITAL and not self.kind[i] & Is.TITLE:
             return False
         j = i + 1
-        if j >= self.n or (cue not in _BEFORE_FIRM and cue not in _LEGAL_FORMS and cue not in _TRADES):
+        if j >= self.n or (cue not in _BEFORE_FIRM and cue not in LEGAL_FORMS and cue not in _TRADES):
             return False
         if self.r.gap(j) != " " and not (cue == "employeur" and _LABEL_GAP.fullmatch(self.r.gap(j))):
             return False
@@ -498,24 +537,25 @@ class _Reader:
                 break
             if kind & (Is.CIVILITY | Is.DIGITS | Is.NUMERAL | Is.MONTH) or not kind & Is.LOWER:
                 break
-            if kind & Is.VERB and cue not in _LEGAL_FORMS and self.word[j - 1] not in _LEGAL_FORMS:
+            if kind & Is.VERB and cue not in LEGAL_FORMS and self.word[j - 1] not in LEGAL_FORMS:
                 break
             article = cue in _TRADES and j == i + 1
             if article or (kind & Is.PARTICLE and not (word in _BETWEEN and word != "aux")):
                 j += 1
                 continue
-            if word == "et" and last > i and j + 1 < self.n and fold(self.word[j + 1]) in _KIN:
+            if word == "et" and last > i and j + 1 < self.n and fold(self.word[j + 1]) in KIN:
                 last = j + 1
                 break
-            if kind & Is.FUNCTION or (last == i and fold(word) in _NO_FIRM):
+            golden = word == "or" and gap == "'"
+            if (kind & Is.FUNCTION and not golden) or (last == i and fold(word) in _NO_FIRM):
                 break
             words, last = words + 1, j
             j += 1
-        told = last > i and (cue in _LEGAL_FORMS or cue in _BEFORE_FIRM or last > i + 1)
+        told = last > i and (cue in LEGAL_FORMS or cue in _BEFORE_FIRM or last > i + 1)
         if told:
             first = i + 1 if cue in _BEFORE_FIRM else i
             self._cover(list(range(first, last + 1)), 0.6, Label.EMPLOYER)
-            self._fill(first, last, Label.EMPLOYER, 0.6)
+            self.r.fill(first, last, Label.EMPLOYER, 0.6)
         return bool(told)
 
     def _short(self, i: int) -> bool:
@@ -547,26 +587,18 @@ class _Reader:
         behind = (i + 1 < self.n and self.kind[i + 1]) or 0
         if self.word[i] in ("r", "R") and not numbered:  # a street behind a number alone
             return
-        if i + 1 >= self.n or (
-            not numbered and kind & Is.WEAK_STREET and not behind & (CAPITAL | Is.DIGITS | Is.PARTICLE)
-        ):
+        weak = kind & Is.WEAK_STREET and not numbered
+        if i + 1 >= self.n:
             return
-        if behind & Is.DIGITS and fold(self.word[i]) in (
-            "bp",
-            "cs",
-            "bat",
-            "batiment",
-            "apt",
-            "appt",
-            "appartement",
-            "esc",
-            "escalier",
-            "lot",
-            "porte",
-        ):
+        if weak and not behind & (CAPITAL | Is.DIGITS | Is.PARTICLE) and len(self.word[i + 1]) > 1:
+            return
+        lettered = len(self.word[i + 1]) == 1 and self.word[i + 1] not in "aày" and fold(self.word[i]) in _LETTERED
+        if lettered or (behind & Is.DIGITS and fold(self.word[i]) in _LETTERED | {"bp", "cs", "lot", "porte"}):
             self._cover([i, i + 1], 0.7, Label.ADDRESS)
+            self.r.fill(i, i + 1, Label.ADDRESS, 0.7)
             return
         last, lower, capital = i, 0, False
+        hamlet = fold(self.word[i]) in _HAMLETS
         j = i + 1
         while j < self.n and j - i <= _LONGEST_TAIL:
             gap, kind = self.r.gap(j), self.kind[j]
@@ -586,10 +618,15 @@ class _Reader:
                 if "." in gap and last > i and not (j and self.kind[j - 1] & CAPITAL):
                     break
                 capital, last = True, j
+            elif self._landmark(i, j):
+                capital, last = True, j
+                break
             elif kind & Is.PARTICLE or self.word[j] in ("deux", "trois", "quatre", "onze", "huit", "premier"):
                 pass
             elif kind & Is.FUNCTION or ("." in gap and last > i and len(self.word[j]) > 3):
                 break
+            elif hamlet and last == j - 2 and self.word[j] in _PLACE_ENDS:
+                last = j
             elif (
                 not kind & Is.WORD
                 or (numbered and lower < 3)
@@ -598,13 +635,22 @@ class _Reader:
                 if kind & Is.VERB and not kind & NAME and lower:
                     break
                 lower += bool(kind & Is.WORD)
+                capital |= hamlet and not kind & Is.WORD
                 last = j
             else:
                 break
             j += 1
         if last > i and (numbered or capital or self.kind[i] & Is.STREET):
             self._cover(list(range(first, last + 1)), 0.85, Label.ADDRESS)
-            self._fill(first, last, Label.ADDRESS, 0.85)
+            self.r.fill(first, last, Label.ADDRESS, 0.85)
+
+    def _landmark(self, i: int, j: int) -> bool:
+        """Whether token j names the square or road of token i (`place de l'église`)."""
+        if fold(self.word[i]) not in _SQUARES or fold(self.word[j]) not in _LANDMARKS:
+            return False
+        between = self.word[i + 1 : j]
+        instead = i > 1 and self.word[i - 2] in ("à", "a") and self.word[i - 1] == "la"
+        return bool(between) and between[0] in ("de", "du", "des") and len(between) <= 2 and not instead
 
     def _goes_on(self, j: int, begun: bool) -> bool:
         """Whether an address goes on in the line that begins with token j."""
@@ -612,9 +658,6 @@ class _Reader:
         if kind & CAPITAL or (kind & Is.LOWER and begun):
             return True
         return bool(kind & Is.PARTICLE and j + 1 < self.n and self.kind[j + 1] & CAPITAL)
-
-    def _fill(self, first: int, last: int, label: Label, score: float) -> None:
-        self.r.extra.append(Span(self.r.start[first], self.r.end[last], label, score))
 
     def _digits(self, i: int) -> None:
         word = self.word[i]
@@ -704,7 +747,7 @@ class _Reader:
         if first and fold(self.word[first - 1]) in WEEKDAYS and self.r.gap(first) == " ":
             first -= 1
         self._cover(list(range(first, last + 1)), 0.85, Label.DATE)
-        self._fill(first, last, Label.DATE, 0.85)
+        self.r.fill(first, last, Label.DATE, 0.85)
         if last == i and self._short(i) and self.r.gaps[i + 1][:1] == ".":  # the point of `16 nov.`
             self.r.extra.append(Span(self.r.end[i], self.r.end[i] + 1, Label.DATE, 0.5))
 
@@ -740,7 +783,7 @@ class _Reader:
                 run.append(i)
                 continue
             if len(run) >= _SPELT_RUN:
-                self._fill(run[0], run[-1], Label.NUMBER, 0.5)
+                self.r.fill(run[0], run[-1], Label.NUMBER, 0.5)
             run = [i] if i < self.n and self.kind[i] & Is.NUMERAL else []
 
     def _initials(self, look: list[int]) -> None:
@@ -817,17 +860,20 @@ class _Reader:
             return bool(named and (mine & (CAPITAL | Is.PARTICLE) or not mine & READABLE))
         if gap == "":  # letters of one word, whatever their case
             return True
-        if len(self.word[j]) == 1 and kind & Is.LOWER and self.word[j] not in ("a", "à", "y", "m"):
+        if len(self.word[j]) == 1 and kind & Is.LOWER and self.word[j] != "à" and not self._after_digit(j):
             if j < i and gap == ". ":  # `k. sjabère`
                 return not mine & READABLE
             if j > i and gap == " " and self.r.gaps[j + 1][:1] == ".":  # `kowalczyk d.`
                 return not mine & READABLE
         if gap == "'" and j > i and kind & Is.LOWER:  # `Le Floc'h`, `Prud'homme`
-            return bool(self.marks[i][0] is Label.PERSON and mine & Is.TITLE and len(self.word[i]) > 2)
+            named = mine & Is.TITLE or not mine & READABLE  # no word of French is elided but those of the vocabulary
+            return bool(self.marks[i][0] in (Label.PERSON, Label.UNKNOWN) and named and len(self.word[i]) > 2)
         if (
             kind & Is.PARTICLE and kind & Is.TITLE and j > i and gap == " "
         ):  # `Hermine Le Du`: inside a sentence, a name
             return bool(self.marks[i][0] is Label.PERSON and self.marks[i][1] >= 0.5 and mine & CAPITAL)
+        if kind & mine & Is.LOWER and kind & Is.FIRST and j < i and gap == " " and not mine & READABLE:
+            return True  # `rose tartanvielle`
         if kind & Is.LOWER and kind & (Is.FIRST | Is.SURNAME):
             return gap == " " and self.marks[i][0] is Label.PERSON and self.marks[i][1] >= 0.5
         if not kind & CAPITAL or not mine & CAPITAL:
@@ -845,12 +891,20 @@ class _Reader:
         if kind & unnamed and not kind & (Is.FIRST | Is.SURNAME):
             return False
         if kind & Is.FUNCTION:
-            return bool(j < i and kind & Is.PARTICLE and gap != ". " and self.word[j].lower() not in _BETWEEN)
+            if j < i and kind & Is.PARTICLE and gap != ". " and self.word[j].lower() not in _BETWEEN:
+                return True
+            return gap == " " and self._inside_a_name(i, j)
         if gap == ". ":
             return False
         if kind & Is.TITLE and self.r.opens(j) and j < i:
             return not kind & Is.VERB and not kind & (Is.FACILITY | Is.EMPLOYER) and self.marks[i][0] is Label.PERSON
         return True
+
+    def _inside_a_name(self, i: int, j: int) -> bool:
+        """Whether a capital word of grammar beside token i is part of its name (`Aux Lampes`, `Blanc Comme Lampe`)."""
+        if not self.kind[i] & self.kind[j] & Is.TITLE or self.r.opens(j) or self.word[j] in _ADDRESSED:
+            return False
+        return j < i or (j + 1 < self.n and j + 1 in self.marks and self.r.gap(j + 1) == " ")
 
     def _initial_belongs(self, i: int, j: int, gap: str) -> bool:
         text = self.r.text
@@ -865,6 +919,10 @@ class _Reader:
         )
 
 
+_ADDRESSED = frozenset(
+    ("Vous", "Votre", "Vos", "Nous", "Notre", "Il", "Elle", "Je", "On", "Ils", "Elles", "Ce", "Cette")
+)
+"""Capital words of grammar that begin a sentence without a stop, or are polite."""
 _DOTTED = frozenset(
     ("SARL", "RSA", "CDD", "CDI", "RDV", "CPAM", "URSS", "USA", "IRM", "ECG", "ALD", "CAF", "DRH", "CGT", "ONU", "CMU")
 )

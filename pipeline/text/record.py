@@ -7,8 +7,10 @@ numbers by their digits whatever parts them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from pipeline.text.lexicon import CAPITAL, Is, Lexicon
 from pipeline.text.normal import fold, normalise
@@ -30,7 +32,8 @@ INSURED = "nom"
 _SHORTEST_GLUED = 5
 _SHORTEST_FUZZY = 5
 _LONGEST_VALUE = 200
-_NOT_LETTERS = re.compile(r"[^a-z]+")
+_AND = "et"
+"""Left out of firms' names wherever they are compared: `&` and `et` are one, and often neither stands."""
 _GENERIC_FIRM = re.compile(
     r"\b(?:sarl|sas|sasu|eurl|sa|scop|ets|etablissements?|societe|groupe|et|fils|freres?|cie|compagnie)\b"
 )
@@ -88,7 +91,8 @@ def known(record: Mapping[str, object], lexicon: Lexicon) -> Known:
     insured: tuple[Name, ...] = ()
     unsafe = False
     for column, label in NAMES.items():
-        parts = tuple(p for p in _NOT_LETTERS.split(fold(_value(record, column))) if p)
+        written = tokens(fold(_value(record, column)))
+        parts = tuple(p for p in written if p != _AND and (p.isalpha() or label is Label.EMPLOYER))
         if not parts:
             continue
         telling = {p for p in parts if _tells(p, label, lexicon)}
@@ -131,7 +135,7 @@ def _digits(value: str, column: str) -> str:
 
 def _tells(part: str, label: Label, lexicon: Lexicon) -> bool:
     kind = lexicon.words.get(part, 0)
-    if kind & (Is.PARTICLE | Is.CIVILITY) or len(part) < 2:
+    if kind & (Is.PARTICLE | Is.CIVILITY) or len(part) < 2 or not part.isalpha():
         return False
     if label is Label.EMPLOYER:
         plain = kind & (Is.WORD | Is.FUNCTION) and not kind & (Is.FIRST | Is.SURNAME | Is.TOWN)
@@ -145,10 +149,16 @@ def find(reading: Reading, record: Known) -> Iterator[Span]:
     telling = record.telling
     folded = [fold(word) for word in reading.word]
     yield from _words(reading, folded, telling)
+    kept: Sequence[int] = range(len(folded))
+    words = folded
+    if _AND in folded:
+        kept = [i for i, word in enumerate(folded) if word != _AND]
+        words = without_and(folded)
     for name in record.names:
         if len(name.parts) > 1:
-            yield from _phrases(reading, folded, name)
+            yield from _phrases(reading, kept, words, name)
     squeezed = "".join(folded)
+    bounds = [0, *accumulate(map(len, folded))]
     glued = dict(telling)
     for name in record.names:
         if len(name.parts) > 1 and name.telling:
@@ -156,7 +166,7 @@ def find(reading: Reading, record: Known) -> Iterator[Span]:
     for part, label in sorted(glued.items()):
         # Whole words are found above: only what is left over is worth a closer look.
         if len(part) >= _SHORTEST_GLUED and squeezed.count(part) > folded.count(part):
-            yield from _glued(reading, folded, squeezed, part, label)
+            yield from _glued(reading, squeezed, bounds, part, label)
     yield from _numbers(text, record)
     for address in record.emails:
         yield from _addresses(text, address)
@@ -197,30 +207,36 @@ def one_slip(word: str, other: str) -> bool:
     return len(other) == len(word) + 1 and word[k:] == other[k + 1 :]
 
 
-def _phrases(reading: Reading, folded: list[str], name: Name) -> Iterator[Span]:
-    """A name of several words where all of them stand in order."""
+def without_and(words: list[str]) -> list[str]:
+    """Folded words as names of several words are compared."""
+    return [word for word in words if word != _AND]
+
+
+def _phrases(reading: Reading, kept: Sequence[int], words: list[str], name: Name) -> Iterator[Span]:
+    """A name of several words where all of them stand in order; `kept` gives the tokens of the words."""
     first, size = name.parts[0], len(name.parts)
-    for i in (i for i, word in enumerate(folded) if word == first) if first in folded else ():
-        if tuple(folded[i : i + size]) == name.parts:
-            yield Span(reading.start[i], reading.end[i + size - 1], name.label, 0.95)
-        elif size > 2 and tuple(folded[i : i + size - 1]) == name.parts[:-1]:
-            yield Span(reading.start[i], reading.end[i + size - 2], name.label, 0.8)
+    for k in (k for k, word in enumerate(words) if word == first) if first in words else ():
+        if tuple(words[k : k + size]) == name.parts:
+            yield Span(reading.start[kept[k]], reading.end[kept[k + size - 1]], name.label, 0.95)
+        elif size > 2 and tuple(words[k : k + size - 1]) == name.parts[:-1]:
+            yield Span(reading.start[kept[k]], reading.end[kept[k + size - 2]], name.label, 0.8)
 
 
-def _glued(reading: Reading, folded: list[str], squeezed: str, part: str, label: Label) -> Iterator[Span]:
-    """A name inside a longer word, spelt apart or broken: told from chance by what it is made of."""
-    bounds, total = [], 0
-    for word in folded:
-        bounds.append(total)
-        total += len(word)
-    at, token = squeezed.find(part), 0
+def _glued(reading: Reading, squeezed: str, bounds: list[int], part: str, label: Label) -> Iterator[Span]:
+    """A name inside a longer word, spelt apart or broken: told from chance by what it is made of.
+
+    Args:
+        reading: of the text.
+        squeezed: its folded words without anything between them.
+        bounds: where each of them begins in it, and where the last one ends.
+        part: what is looked for.
+        label: what it is.
+    """
+    at = squeezed.find(part)
     while at >= 0:
-        while token + 1 < len(bounds) and bounds[token + 1] <= at:
-            token += 1
-        last = token
-        while last + 1 < len(bounds) and bounds[last + 1] < at + len(part):
-            last += 1
-        aligned = bounds[token] == at and bounds[last] + len(folded[last]) == at + len(part)
+        end = at + len(part)
+        token, last = bisect_right(bounds, at) - 1, bisect_left(bounds, end) - 1
+        aligned = bounds[token] == at and bounds[last + 1] == end
         inside_word = token == last and reading.kind[token] & (Is.WORD | Is.FUNCTION) and reading.kind[token] & Is.LOWER
         ordinary = all(reading.kind[k] & Is.WORD and reading.kind[k] & Is.LOWER for k in range(token, last + 1))
         near = all(len(reading.gap(k)) <= 3 for k in range(token + 1, last + 1))

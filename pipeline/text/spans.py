@@ -95,6 +95,8 @@ def union(found: Iterable[Span], text: str) -> tuple[Span, ...]:
 
 def _one_name(left: Span, right: Span, gap: str) -> bool:
     if left.label == right.label:
+        if left.label == Label.ADDRESS and gap.strip() == ",":  # `12 rue des Lilas, bâtiment B`
+            return True
         short = left.end - left.start <= _LONGEST_ABBREVIATION and gap in (".", ". ")
         return short or (len(gap) <= 2 and all(character in JOINTS for character in gap))
     labels = {left.label, right.label}

@@ -180,3 +180,17 @@ def test_no_input_of_twenty_thousand_characters_is_slow(engine: Deidentifier, un
 
 def test_a_longer_text_is_withheld_unread(engine: Deidentifier) -> None:
     assert engine.deidentify("deux " * 8_000).reasons == ("too_long",)
+
+
+@pytest.mark.parametrize(
+    ("employer", "written"),
+    [
+        ("LAMPE ET TABLE SERVICES", "lampe & table services"),
+        ("LAMPE & TABLE", "lampe et table"),
+        ("LAMPE & TABLE", "lampe table"),
+        ("LES 7 LAMPES", "les 7 lampes"),
+    ],
+)
+def test_a_firm_is_found_however_its_words_are_joined(engine: Deidentifier, employer: str, written: str) -> None:
+    judged = engine.deidentify(f"Il est agent pour {written} depuis un an.", {**COMMON, "employeur": employer})
+    assert judged.text == "Il est agent pour [employeur] depuis un an."
