@@ -39,10 +39,6 @@ from pipeline.disclosure.system import Cell, Equality, Floats, Ints, System, sys
 from pipeline.disclosure.tables import CountTable, Flags, Protected, Rules, denominators_of, rates_of
 
 
-PATIENCE = 5
-"""Rounds of masking for what readers would bound, after which one cell more is masked for each claim."""
-
-
 @dataclass(frozen=True)
 class Publication:
     """A table fit to follow its earlier releases.
@@ -227,7 +223,6 @@ class _Trial:
         self.names = _written_names(self.system)
         self.earlier = {month: self._then(cells) for month, cells in history}
         self.placed = False
-        self.rounds = 0
 
     def decide(self, current: pa.Table) -> tuple[pa.Table, list[Flags]]:
         """The cells after the increment rule and all that must be held, and the cells to mask besides.
@@ -381,8 +376,7 @@ class _Trial:
         """For each true claim, a shown cell around it, or around those, and so on.
 
         Of these the one that stands in the fewest sums without a masked cell, each of which would need another; then
-        the one with the fewest persons. Claims follow from what was masked for others: every `PATIENCE` rounds, one
-        cell more is masked for each.
+        the one with the fewest persons.
 
         Returns:
             Per table bool `(measures, rows)`; all False where no cell is shown in any sum that leads there.
@@ -391,15 +385,13 @@ class _Trial:
         found = np.zeros(self.system.size, np.bool_)
         system = self.system
         lonely = system.lonely(masked)
-        each = 1 + self.rounds // PATIENCE
-        self.rounds += 1
         for claim in claims:
             near = self.readers.around(claim.cells)
             while masked[near].all() and len(farther := self.readers.around(near)) > len(near):
                 near = farther
             shown = near[~masked[near]]
             if len(shown):
-                found[shown[np.lexsort((system.place[shown], system.persons[shown], lonely[shown]))[:each]]] = True
+                found[shown[np.lexsort((system.place[shown], system.persons[shown], lonely[shown]))[0]]] = True
         return self.system.by_table(found)
 
 

@@ -142,9 +142,9 @@ class _Organisations:
             if not self.kind[i] & Is.DIGITS or i <= done:
                 continue
             first = last = i
-            while first and not self.r.gap(first):
+            while first and not self.r.gap(first).strip("_"):
                 first -= 1
-            while last + 1 < self.n and not self.r.gap(last + 1):
+            while last + 1 < self.n and not self.r.gap(last + 1).strip("_"):
                 last += 1
             done = last
             inside = range(first, last + 1)
