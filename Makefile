@@ -22,9 +22,10 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "== setting up .venv from requirements.lock (a few minutes the first time)"
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed") if not (3, 11) <= sys.version_info < (3, 14) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes -r requirements.lock \
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --no-compile --require-hashes \
+	    -r requirements.lock \
 	    | { grep --line-buffered -oE '^(Collecting [^ ]+|Installing)' || true; }
-	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile --no-deps --no-build-isolation -e .
 	@touch $@
 
 setup: $(STAMP)  ## make .venv
