@@ -35,7 +35,7 @@ $(TERRITORY)/truth.json: | $(STAMP)
 	@$(BIN)/pdp simulate --landing $(LANDING) --persons $(PERSONS) --seed $(SEED) --effect $(EFFECT)
 
 run: $(STAMP)  ## simulate a territory, make a release from it, audit it
-	@$(BIN)/python -m pipeline.disclosure.compiled &
+	@{ $(BIN)/python -c "import dagster, great_expectations, presidio_analyzer"; $(BIN)/python -m pipeline.compiled; } &
 	@$(MAKE) --no-print-directory $(TERRITORY)/truth.json
 	@echo "== making release $(RELEASE)"
 	@$(BIN)/pdp run --landing $(LANDING) --home $(HOME_DIR) --release $(RELEASE)
