@@ -166,6 +166,33 @@ def test_what_is_proven_wide_costs_fewer_programmes_than_two_a_cell():
     assert found.programmes < masked.sum() / 10
 
 
+def test_broken_numbers_of_a_cube_are_mended_and_do_not_spoil_the_rest():
+    rng = np.random.default_rng(0)
+    shape = (9, 9, 9)
+    values, matrix = three_way(rng.poisson(6, shape))
+    masked = np.zeros(np.array(shape) + 1, bool)
+    masked[:-1, :-1, :-1] = rng.random(shape) < 0.5
+    masked = masked.ravel()
+    low, high = np.where(masked, 0, values), np.where(masked, np.inf, values)
+    mended = bounds(matrix, low, high, masked, asked=4.0, start=values)
+    with mock.patch.object(bounds_module._Audit, "_mended", lambda self, around, x: x):
+        spoilt = bounds(matrix, low, high, masked, asked=4.0, start=values)
+    assert (mended.high - mended.low >= 4)[masked].mean() > 0.99
+    assert mended.programmes < spoilt.programmes / 2
+
+
+def test_values_known_to_be_taken_need_no_programme_again():
+    values, matrix = two_way(np.random.default_rng(0).poisson(20, (12, 12)))
+    masked = np.zeros((13, 13), bool)
+    masked[:5, :5] = True
+    low, high = np.where(masked.ravel(), 0, values), np.where(masked.ravel(), np.inf, values)
+    before = bounds(matrix, low, high, masked.ravel(), asked=4.0, start=values)
+    taken = np.where(masked.ravel(), before.low, np.nan), np.where(masked.ravel(), before.high, np.nan)
+    again = bounds(matrix, low, high, masked.ravel(), asked=4.0, start=values, taken=taken)
+    assert before.programmes > 0 and again.programmes == 0
+    assert (again.low == before.low).all() and (again.high == before.high).all()
+
+
 @pytest.mark.parametrize("base", [1, 5])
 def test_the_order_of_cells_and_sums_means_nothing(base):
     rng = np.random.default_rng(3)
