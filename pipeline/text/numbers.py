@@ -64,7 +64,7 @@ _CODE = re.compile(
 # A reference has a sign between letters and figures (`PRV-2207841`, `SS/68/2023-1197`); so has a number plate.
 _REFERENCE = re.compile(
     r"[a-z\d](?<![\w.\-/][a-z\d])(?:(?<=[a-z])|(?=[a-z\d\-/_]{0,11}[a-z]))[a-z\d]{0,7}"
-    r"(?:[\-/_][a-z\d]{1,12}){1,4}(?![\w\-/])",
+    r"(?:[\-/_][a-z\d]{1,12}){1,8}(?![\w\-/])",
     re.IGNORECASE | re.ASCII,
 )
 # Letters one by one spell a name (`A U B E R T`, `L e g r a n d`).

@@ -47,6 +47,7 @@ _LONGEST_TAIL = 3
 _NO_FIRMS = _OF | {"social", "sociale", "sociaux"}
 """Before these the last word of a firm is no such word (`Service de cardiologie`)."""
 _SHORTEST_OF_A_CODE = 3
+_FEWEST_FIGURES = 6
 _QUOTED = re.compile(r"[«\"][ ]?([^«»\"\n]{2,60}?)[ ]?[»\"]")
 _RUN = frozenset(
     ("gerant", "gerante", "patron", "patronne", "proprietaire", "exploitant", "exploitante", "fondateur", "fondatrice",
@@ -153,6 +154,14 @@ class _Organisations:
             if first < last and (told or any(self._named(k) for k in inside)):
                 for k in inside:
                     self.r.mark(k, Label.EMPLOYER, 0.5)
+            elif last - first > 1 and self._is_reference(first, last):
+                self._cover(first, last, Label.NUMBER)
+
+    def _is_reference(self, first: int, last: int) -> bool:
+        """Whether tokens of one word are a number with letters inside (`19ABCD240588`)."""
+        ends = self.kind[first] & self.kind[last] & Is.DIGITS
+        figures = sum(len(self.word[k]) for k in range(first, last + 1) if self.kind[k] & Is.DIGITS)
+        return bool(ends) and figures >= _FEWEST_FIGURES
 
     def _named(self, k: int) -> bool:
         return k in self.marks and self.marks[k][0] in NAMES and len(self.word[k]) >= _SHORTEST_OF_A_CODE

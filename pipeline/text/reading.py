@@ -32,6 +32,11 @@ _LIST_GAP = re.compile(r"[ ]?,[ ]")
 _CUE_GAP = re.compile(r"[ ]?[.:,]?[ :]{0,3}\n?[ ]{0,2}\(?")
 _LABEL_GAP = re.compile(r"[ ]?(?:\(?s\)|\(e\))?[ ]{0,2}[:=\-][ ]{0,3}\n?")
 _ADDRESS_GAP = re.compile(r"[ ]{0,2}[,.\-'’/]?[ ]{0,2}\n?[ ]?")
+_ADDRESS_TAIL = re.compile(
+    r"[ ]?,[ ]?(?:(?:n[°º][ ]?)?\d{1,4}(?:[ ]?(?:bis|ter))?|\d{1,2}(?:er|e|ème|eme)[ ](?:étage|gauche|droite|face))"
+    r"(?=[ ]?[,.;)\n]|[ ][–—-][ ]|$)(?!\.\d)"
+)
+"""A number or a floor behind the road (`rue de la Lampe, n° 12`, `8 rue de la Lampe, 3e gauche`)."""
 _DATE_GAP = re.compile(r"[ .\-/]{0,3}|\n")
 _JOINED = frozenset((" ", "-", "'"))
 """What may stand between two covered tokens of one finding."""
@@ -643,6 +648,8 @@ class _Reader:
         if last > i and (numbered or capital or self.kind[i] & Is.STREET):
             self._cover(list(range(first, last + 1)), 0.85, Label.ADDRESS)
             self.r.fill(first, last, Label.ADDRESS, 0.85)
+            if tail := _ADDRESS_TAIL.match(self.r.text, self.r.end[last]):
+                self.r.extra.append(Span(self.r.end[last], tail.end(), Label.ADDRESS, 0.7))
 
     def _landmark(self, i: int, j: int) -> bool:
         """Whether token j names the square or road of token i (`place de l'église`)."""

@@ -19,6 +19,8 @@ def masked(engine: Deidentifier, text: str) -> str | None:
         "voiture ex-418-rd", "réf. ss/68/2023-1197", "contrat p0049311", "alloc. 3318724 k",
         "licence n° 12", "police n° B 4471", "contrat de prêt numéro 7", "dossier XY 4411 220 95",
         "joignable au 06-12.34 56/78", "sur Instagram @fleur_des_prés", "pseudo lolo.bnch38",
+        "carte ABC-083-2027-04-11-20220614772", "en ligne sous 19ABCD240588", "l'appartement de la rue de Siam, n° 61",
+        "l'adresse : 5 rue Foch, 3e gauche", "le pseudo « Szym_91 »",
     ],
 )  # fmt: skip
 def test_a_reference_is_masked_to_its_last_sign(engine: Deidentifier, text: str) -> None:
