@@ -181,11 +181,11 @@ class Evaluation:
         for code in annotated.keys() | found.keys():
             family, given, got = codebook().family[code], annotated.get(code), found.get(code)
             counts = self.coded.setdefault((family, code), Counter())
-            counts.update(annotated=given is not None, found=got is not None, exact=given == got)
+            counts.update(annotated=int(given is not None), found=int(got is not None), exact=int(given == got))
             counts["agreed"] += given is not None and got is not None
             for status in {given, got} - {None}:
                 by_status = self.statuses.setdefault((family, cast(Status, status)), Counter())
-                by_status.update(annotated=given == status, found=got == status, exact=given == got)
+                by_status.update(annotated=int(given == status), found=int(got == status), exact=int(given == got))
 
     def family(self, family: Family, code: str | None = None) -> Counter[str]:
         """Counts of one family, or of one of its codes."""

@@ -467,7 +467,7 @@ class _Reader:
         if _LABEL_GAP.fullmatch(gap):
             self._run_of_names(i + 1, first_lower=bool(kind & Is.NAMING))
         elif kind & Is.NAMING and gap in (" ", "\n", " : ") and self.kind[i + 1] & (CAPITAL | Is.FIRST | Is.SURNAME):
-            self._run_of_names(i + 1, first_lower=False)
+            self._run_of_names(i + 1, first_lower=fold(self.word[i]) == "nee")  # `née petit`
         elif kind & Is.ROLE and gap in (" ", " (") and self.kind[i + 1] & (Is.TITLE | Is.CAPS):
             following = self.kind[i + 1]
             if not following & (Is.FUNCTION | Is.CAPITALISED | Is.ACRONYM) and following & NAME:
@@ -808,7 +808,7 @@ class _Reader:
                 k += 1
                 run.append(singles[k])
             k += 1
-            if 2 <= len(run) <= 4:
+            if len(run) >= 2:
                 letters = "".join(self.word[i] for i in run)
                 if len(run) == 2 or letters not in _DOTTED:
                     self._cover(run, 0.5)

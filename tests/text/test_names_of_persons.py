@@ -56,3 +56,11 @@ def test_a_capital_behind_a_bracket_inside_a_sentence_is_a_name(engine: Deidenti
 )
 def test_prose_of_families_and_brackets_stays_readable(engine: Deidentifier, text: str) -> None:
     assert masked(engine, text) == text
+
+
+@pytest.mark.parametrize("text", ["Mme Tartanvielle née petit revient.", "Vu D.U.P.O.N.T. hier."])
+def test_a_maiden_name_in_small_letters_and_a_name_spelt_with_points_are_masked(
+    engine: Deidentifier, text: str
+) -> None:
+    found = engine.deidentify(text, None).text
+    assert found is None or ("petit" not in found and "D.U" not in found)
