@@ -132,6 +132,7 @@ def test_no_line_of_the_figures_holds_a_word_of_a_text(tmp_path: Path) -> None:
     counts = judged(tmp_path, Engine((*PHONE, "PHONE")), line((*NAME, "PERSON"), codes={"pain": "present"}))
     shown = "\n".join(evaluate.report(counts, each_code=True))
     assert "Quintard" not in shown + repr(counts)
+    assert "True" not in shown and "False" not in shown  # figures are numbers
     assert "direct identifiers left in them              1" in shown
 
 
