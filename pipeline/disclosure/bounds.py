@@ -410,6 +410,7 @@ class _Audit:
         self.widen(cells[good], exact[good], exact[good])
 
     def widen(self, cells: Ints, low: Floats, high: Floats) -> None:
+        """Credit cells with values that they take in whole solutions; NaN credits nothing."""
         self.inner_low[cells] = np.fmin(self.inner_low[cells], low)
         self.inner_high[cells] = np.fmax(self.inner_high[cells], high)
 

@@ -373,25 +373,21 @@ class _Trial:
         return bool(more.any())
 
     def to_mask(self, claims: Sequence[Found], decided: pa.Table) -> list[Flags]:
-        """For each true claim, a shown cell around it, or around those, and so on.
-
-        Of these the one that stands in the fewest sums without a masked cell, each of which would need another; then
-        the one with the fewest persons.
+        """For each true claim, the least costly shown cell around it, or around those, and so on.
 
         Returns:
             Per table bool `(measures, rows)`; all False where no cell is shown in any sum that leads there.
         """
         masked = self._where(decided["masked"].to_numpy(), True)
         found = np.zeros(self.system.size, np.bool_)
-        system = self.system
-        lonely = system.lonely(masked)
+        to_complement = self.system.sums_to_complement(masked)
         for claim in claims:
             near = self.readers.around(claim.cells)
             while masked[near].all() and len(farther := self.readers.around(near)) > len(near):
                 near = farther
             shown = near[~masked[near]]
             if len(shown):
-                found[shown[np.lexsort((system.place[shown], system.persons[shown], lonely[shown]))[0]]] = True
+                found[self.system.least_costly(shown, to_complement)] = True
         return self.system.by_table(found)
 
 

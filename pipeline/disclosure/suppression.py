@@ -324,14 +324,14 @@ def _complement(system: System, start: Flags, k: int) -> Flags:
 
 
 def _unbound(system: System, masked: Flags, binding: Sequence[Ints]) -> Ints:
-    """For each group told too closely, one of the figures that bind it: the least lonely, with the fewest persons."""
-    lonely = system.lonely(masked)
+    """For each group told too closely, the least costly of the figures that bind it."""
+    to_complement = system.sums_to_complement(masked)
     free = ~(masked | system.told | system.complement | system.known)
     chosen = []
     for cells in binding:
         mine = cells[free[cells]]
         if len(mine):
-            chosen.append(mine[np.lexsort((system.place[mine], system.persons[mine], lonely[mine]))[0]])
+            chosen.append(system.least_costly(mine, to_complement))
     return np.unique(np.array(chosen, np.int64))
 
 

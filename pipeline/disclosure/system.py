@@ -283,10 +283,14 @@ class System:
         """Bool `(sums,)`: whether the total is a cell; else the parts add up to a figure known from elsewhere."""
         return np.bincount(self.sum_of[self.total], minlength=len(self.labels)) > 0
 
-    def lonely(self, masked: Flags) -> Ints:
-        """Of each cell, in how many of its sums nothing is masked: were it masked, each would need another cell."""
+    def sums_to_complement(self, masked: Flags) -> Ints:
+        """Of each cell, int64 `(cells,)`, in how many of its sums nothing is masked: each would need another cell."""
         holding = np.bincount(self.sum_of[masked[self.cell]], minlength=len(self.labels)) > 0
         return np.bincount(self.cell[~holding[self.sum_of]], minlength=self.size)
+
+    def least_costly(self, cells: Ints, to_complement: Ints) -> int:
+        """Of some cells, the one to mask: the fewest sums to complement, then the fewest persons, then key order."""
+        return int(cells[np.lexsort((self.place[cells], self.persons[cells], to_complement[cells]))[0]])
 
     def _add_sums(self, equalities: Iterable[Equality]) -> None:
         self._cells: list[Ints] = []

@@ -137,7 +137,7 @@ class _Organisations:
         return j if told else 0
 
     def _codes(self) -> None:
-        """Letters and figures of one word are masked together (`5tartan`), and behind a firm's noun (`usine T2V`)."""
+        """Letters and figures of one word are masked together: `5tartan`, `usine T2V`, `19ABCD240588`."""
         done = -1
         for i in self.r.look:
             if not self.kind[i] & Is.DIGITS or i <= done:
